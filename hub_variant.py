@@ -1,0 +1,48 @@
+"""Talk to an agent in a hub-based project, through the Voice Live API.
+
+Hub-based projects know classic agents (asst_...) only, and name the project by a connection string.
+"""
+
+from typing import Annotated
+
+import typer
+
+from voicelive import cli
+from voicelive.auth import ML_SCOPE, AgentTarget
+from voicelive.settings import AGENT_ID, CONNECTION_STRING, Settings
+
+app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def hub_target(settings: Settings) -> AgentTarget:
+    """The agent that the settings name, by its id.
+
+    The token of the header has the audience ai.azure.com, the agent's own one ml.azure.com.
+    """
+    agent_id = settings.require(AGENT_ID)
+    connection_string = settings.require(CONNECTION_STRING)
+    *place, project = connection_string.split(";")
+    if connection_string and (len(place) != 3 or not all([*place, project])):
+        settings.reject(
+            "connection string must look like <region>.api.azureml.ms;<subscription>;<resource group>;<project>"
+        )
+    query = {"agent-id": agent_id, "agent-connection-string": connection_string}
+    return AgentTarget("hub", agent_id, project, query, agent_token_scope=ML_SCOPE)
+
+
+@app.command()
+@cli.shared_options
+def hub(
+    options: cli.Options,
+    agent_id: Annotated[str | None, typer.Option(help="Id of the agent (asst_...).")] = None,
+    connection_string: Annotated[
+        str | None, typer.Option(help="Connection string of the hub-based project.")
+    ] = None,
+) -> None:
+    """Talk to an agent in a hub-based project."""
+    settings = options.settings(agent_id=agent_id, connection_string=connection_string)
+    cli.start(hub_target(settings), settings, options)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,44 @@
+"""Talk to an agent in Azure AI Foundry through the Voice Live API.
+
+     microphone ──20 ms blocks──► Conversation ──append──► Connection ══ WebSocket ══► Voice Live
+     (or a WAV file)                                                                   │
+     speaker    ◄── play / interrupt ──┐                                               ▼ events
+     (or a WAV file)                   ├── Conversation.handle(event) ◄── for event in connection
+     transcript ◄── what was said ─────┘
+
+Reading order, along the sound:
+
+    settings      where every value comes from: flag, shell, .env, default
+    auth          who we are and where the agent lives: tokens, headers, URL
+    audio         PCM16, 24 kHz, mono: the microphone, the speaker, what was heard
+    wav           WAV files in place of either
+    connection    one WebSocket that speaks dicts
+    conversation  one conversation: blocks out, events in
+    transcript    what was said, in the order in which it was said
+    screen        the terminal: one line at a time
+    logs          the two files of a run, and what never gets into them
+    failures      what went wrong, why, and what to type next
+    talk          the one place where the parts meet, and where a run ends
+    cli           the options that the commands share
+    simulator     a stand-in for the service, for the demo, the tests and the bench
+"""
+
+__version__ = "1.0.0"
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_NO_ACCESS = 4
+
+
+class VoiceLiveError(Exception):
+    """A failure that a person can mend: what happened and why, and what to do about it.
+
+    `exit_code` is the one that the process ends with: EXIT_FAILED, EXIT_USAGE (a setting, option,
+    file or device) or EXIT_NO_ACCESS (sign-in or permission).
+    """
+
+    def __init__(self, message: str, remedy: str = "", exit_code: int = EXIT_FAILED) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.exit_code = exit_code

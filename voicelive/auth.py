@@ -1,0 +1,192 @@
+"""Who we are and where the agent lives: tokens, headers, URL."""
+
+import ipaddress
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+from voicelive import failures
+from voicelive.settings import API_KEY, API_VERSION, ENDPOINT, Settings
+
+AI_SCOPE = "https://ai.azure.com/.default"
+ML_SCOPE = "https://ml.azure.com/.default"
+PATH = "/voice-live/realtime"
+
+# Which agents an api-version knows (protocol reference, facts 1 and 2).
+NEWEST_API_VERSION = "2026-07-15"
+CLASSIC_API_VERSION = "2025-05-01-preview"
+FIRST_API_VERSION_WITHOUT_CLASSIC = "2026-04-10"
+FIRST_API_VERSION_WITH_NAMES = "2026-01-01"
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class AgentTarget:
+    """One agent: the query parameters that name it, and the audience of a token of its own.
+
+    Parameters without a value are left out. `agent_token_scope` is set on the classic routes only,
+    where the agent gets a second token in the query.
+    """
+
+    variant: str
+    agent: str
+    project: str
+    query: Mapping[str, str]
+    agent_token_scope: str | None = None
+
+    @property
+    def is_classic(self) -> bool:
+        """Whether it is an agent by id (`asst_…`), deprecated since 2026-08-31."""
+        return "agent-id" in self.query
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where the service answers, and in which version of its API."""
+
+    url: str  # wss://host[:port]/…/voice-live/realtime, without a query
+    api_version: str
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).netloc
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a plain-text socket to this machine: no real token is sent there."""
+        return self.url.startswith("ws:")
+
+
+@dataclass(frozen=True)
+class Access:
+    """What opens the door. Never shown: not even by repr()."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    agent_token: str | None = field(default=None, repr=False)
+
+
+def find_service(settings: Settings, target: AgentTarget) -> Service:
+    """The service that the settings name; what is impossible in them is noted in `settings`."""
+    endpoint = settings.require(ENDPOINT)
+    if endpoint and (problem := endpoint_problem(endpoint)):
+        settings.reject(f"endpoint {endpoint!r}: {problem}")
+        endpoint = ""
+    default = CLASSIC_API_VERSION if target.is_classic else NEWEST_API_VERSION
+    api_version = settings.get(API_VERSION) or default
+    source = settings.find(API_VERSION).source
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d(-preview)?", api_version):
+        settings.reject(f"api version {api_version!r} ({source}): must look like {default}")
+    elif target.is_classic and api_version >= FIRST_API_VERSION_WITHOUT_CLASSIC:
+        settings.reject(
+            f"agent id {target.agent} is of the classic kind, which the service refuses from api-version "
+            f"{FIRST_API_VERSION_WITHOUT_CLASSIC} on: leave out {api_version} ({source}), or name a "
+            "current agent (AI_FOUNDRY_AGENT_NAME)"
+        )
+    elif not target.is_classic and api_version < FIRST_API_VERSION_WITH_NAMES:
+        settings.reject(
+            f"agent name {target.agent} needs api-version {FIRST_API_VERSION_WITH_NAMES}-preview or "
+            f"later: leave out {api_version} ({source}), or name a classic agent (AI_FOUNDRY_AGENT_ID)"
+        )
+    return Service(websocket_url(endpoint) if endpoint else "", api_version)
+
+
+def endpoint_problem(endpoint: str) -> str | None:
+    """What is wrong with an endpoint, in words; None where nothing is."""
+    try:
+        parts = urlsplit(endpoint)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        return str(error)
+    if parts.scheme not in ("https", "wss", "http", "ws") or not host:
+        return "must look like https://my-resource.services.ai.azure.com"
+    if parts.username or parts.password or parts.query or parts.fragment:
+        return "must end with the host or a path: no user, no ? and no #"
+    if "/api/projects/" in parts.path:
+        resource, _, project = endpoint.partition("/api/projects/")
+        return f"is a project's: set the endpoint to {resource} and the project name to {project.strip('/')}"
+    if parts.scheme in ("http", "ws") and not is_this_machine(host):
+        return "plain text leaves this machine unprotected: use https"
+    return None
+
+
+def websocket_url(endpoint: str) -> str:
+    """`https://host/path` → `wss://host/path/voice-live/realtime`, for an endpoint without a problem."""
+    parts = urlsplit(endpoint)
+    scheme = "wss" if parts.scheme in ("https", "wss") else "ws"
+    path = parts.path.rstrip("/").removesuffix(PATH)
+    return f"{scheme}://{parts.netloc}{path}{PATH}"
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host name or address is the loopback, by its spelling alone: nothing is looked up."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def request_url(service: Service, target: AgentTarget, access: Access) -> str:
+    """The URL of the handshake, everything in its query percent-encoded. May hold a token."""
+    query = {"api-version": service.api_version, **target.query}
+    if access.agent_token:
+        query["agent-access-token"] = access.agent_token
+    return f"{service.url}?" + urlencode({k: v for k, v in query.items() if v}, quote_via=quote)
+
+
+def sign_in(
+    service: Service, target: AgentTarget, settings: Settings, hide: Callable[[str], None]
+) -> Access:
+    """Fetch what the handshake needs, all tokens at the same time. Blocks: seconds, with a slow CLI.
+
+    Every secret is given to `hide` before anything can log it. To a plain-text endpoint on this machine
+    a made-up token is sent and nobody signs in. Raises VoiceLiveError (exit code 4) where no credential
+    of azure-identity's DefaultAzureCredential answers.
+    """
+    api_key = settings.get(API_KEY)
+    scopes = {AI_SCOPE} if not api_key else set()
+    if target.agent_token_scope:
+        scopes.add(target.agent_token_scope)
+    tokens = dict.fromkeys(scopes, "made-up-token") if service.is_local else fetch_tokens(scopes)
+    for secret in (*tokens.values(), api_key):
+        hide(secret)
+    headers = {"api-key": api_key} if api_key else {"Authorization": f"Bearer {tokens[AI_SCOPE]}"}
+    return Access(headers, tokens.get(target.agent_token_scope or ""))
+
+
+def fetch_tokens(scopes: Iterable[str]) -> dict[str, str]:
+    """A Microsoft Entra ID token for each scope, fetched at the same time."""
+    from azure.core.exceptions import AzureError
+    from azure.identity import DefaultAzureCredential
+
+    def fetch(scope: str) -> str:
+        try:
+            return DefaultAzureCredential().get_token(scope).token
+        except (AzureError, ValueError) as error:  # ValueError: AZURE_TOKEN_CREDENTIALS is off
+            raise failures.not_signed_in(str(error), scope) from error
+
+    pending = {scope: in_background(lambda scope=scope: fetch(scope)) for scope in scopes}
+    return {scope: future.result() for scope, future in pending.items()}
+
+
+def in_background(function: Callable[[], Result]) -> Future[Result]:
+    """Run a function on a daemon thread of its own, which ends with it; its result or error is kept.
+
+    Unlike an executor's, such a thread never holds up the end of the process.
+    """
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="background", daemon=True).start()
+    return future

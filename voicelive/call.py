@@ -1,0 +1,140 @@
+"""The threads between the sound, the conversation and the service, from the first to the last event."""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import closing
+
+from voicelive import VoiceLiveError, failures
+from voicelive.audio import SILENCE, Sink, Source
+from voicelive.connection import Connection
+from voicelive.conversation import Conversation, Message
+from voicelive.wav import paced, silence
+
+log = logging.getLogger(__name__)
+
+SESSION_TIMEOUT_S = 10.0
+NO_SPEECH_S = 10.0  # after the source's end, where the service noticed no speech in it
+NO_ANSWER_S = 30.0  # after the source's end, where the service falls silent before it has answered
+SETTLE_S = 1.5  # after the source's end, for the service to notice the last words
+MUTED_BLOCKS = 250  # 5 s of nothing but zeros: no microphone that works is so quiet
+
+
+class Call:
+    """One conversation on the line.
+
+    One thread connects and handles events (`reader`), another carries blocks from the source to the
+    connection (`uplink`). Both end by `end()`; neither can hold up the end of the process.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[str], Connection],
+        first_message: Message,
+        conversation: Conversation,
+        source: Source,
+        sink: Sink,
+    ) -> None:
+        """`connect` takes the request id, blocks, and raises VoiceLiveError; `first_message` is sent
+        as soon as it returns."""
+        self._connect = connect
+        self._first_message = first_message
+        self._conversation = conversation
+        self._source = source
+        self._sink = sink
+        self._connection: Connection | None = None
+        self._failure: VoiceLiveError | None = None
+        self._connected_at: float | None = None
+        self._source_ended_at: float | None = None
+        self._last_event_at = time.monotonic()
+        self._muted_blocks = 0  # blocks of zeros in a row
+        self._reader = threading.Thread(target=self._read, name="reader", daemon=True)
+        self._uplink = threading.Thread(target=self._send_blocks, name="uplink", daemon=True)
+        self.request_id = str(uuid.uuid4())  # for the service's support
+        self.over = threading.Event()  # set by whoever finds that the conversation is over
+
+    @property
+    def is_muted(self) -> bool:
+        """Whether the microphone gave nothing but zeros for some seconds."""
+        return self._muted_blocks >= MUTED_BLOCKS
+
+    def start(self) -> None:
+        self._reader.start()
+        self._uplink.start()
+
+    def end(self) -> None:
+        """Close the connection and let both threads go; takes about a second at most."""
+        self.over.set()
+        self._conversation.ready.set()  # the uplink may wait for it
+        self._source.close()
+        if self._connection:
+            self._connection.close()
+            log.info("blocks of speech dropped on the way: %d", self._connection.dropped_blocks)
+
+    def check(self) -> None:
+        """Look whether the conversation has come to its end. Raises VoiceLiveError where it failed."""
+        if self._failure:
+            raise self._failure
+        now = time.monotonic()
+        if self._connected_at and not self._conversation.ready.is_set():
+            if now - self._connected_at > SESSION_TIMEOUT_S:
+                raise failures.no_session(SESSION_TIMEOUT_S)
+        elif self._source_ended_at and self._is_heard_out(now - self._source_ended_at):
+            self.over.set()
+        elif self._source_ended_at and now - max(self._source_ended_at, self._last_event_at) > NO_ANSWER_S:
+            raise VoiceLiveError(f"The service did not answer for {NO_ANSWER_S:.0f} s.")
+
+    def _is_heard_out(self, waited_s: float) -> bool:
+        """Whether, after the end of the source, nobody has anything more to say."""
+        if not self._conversation.heard_user:
+            if waited_s > NO_SPEECH_S:
+                raise VoiceLiveError(f"The service noticed no speech in {self._source.name}.")
+            return False
+        return waited_s > SETTLE_S and self._conversation.is_resting and self._sink.wait_until_heard(0)
+
+    def _read(self) -> None:
+        """The reader: connect, ask for the session, and handle events until there are no more."""
+        try:
+            connection = self._connection = self._connect(self.request_id)
+            self._connected_at = time.monotonic()
+            self._conversation.send = connection.send
+            connection.send(self._first_message)
+            with closing(iter(connection)) as events:
+                for event in events:
+                    self._handle(event)
+                    if self.over.is_set():
+                        break
+            if not self.over.is_set() and connection.close_code != 1000:
+                raise failures.connection_ended(connection.close_code, connection.close_reason)
+        except VoiceLiveError as failure:
+            self._failure = failure
+        except Exception:
+            log.exception("the reader failed")
+            self._failure = VoiceLiveError("Something went wrong that never should.", "Please report it.")
+        self.over.set()
+
+    def _handle(self, event: Message) -> None:
+        self._last_event_at = time.monotonic()
+        try:
+            self._conversation.handle(event)
+        except VoiceLiveError:
+            raise
+        except Exception:
+            log.exception("an event was left out")
+
+    def _send_blocks(self) -> None:
+        """The uplink: the source's blocks as they come, and silence when there are no more."""
+        self._conversation.ready.wait()
+        for block in self._source:
+            self._muted_blocks = self._muted_blocks + 1 if block == SILENCE else 0
+            self._send_block(block)
+        self._muted_blocks = 0
+        self._source_ended_at = time.monotonic()
+        for block in paced(silence(), self.over):
+            self._send_block(block)
+
+    def _send_block(self, block: bytes) -> None:
+        if self._connection:
+            self._connection.send_audio(block)

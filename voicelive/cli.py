@@ -1,0 +1,156 @@
+"""The options that the commands share, and the demo."""
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from voicelive import EXIT_USAGE, VoiceLiveError, __version__, failures
+from voicelive.settings import Settings, read_env_file
+
+if TYPE_CHECKING:  # imported late below, so that --help need not wait for numpy
+    from voicelive.auth import AgentTarget
+
+ROOT = Path(__file__).resolve().parents[1]  # where the scripts, .env and logs/ are
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every conversation takes; one field is one option, added to a command by `shared_options`."""
+
+    endpoint: Annotated[
+        str | None, typer.Option(help="https://<resource>.services.ai.azure.com", show_default=False)
+    ] = None
+    api_version: Annotated[
+        str | None, typer.Option(help="Version of the Voice Live API.", show_default="by kind of agent")
+    ] = None
+    voice: Annotated[
+        str | None, typer.Option(help="The agent's voice.", show_default="en-US-Ava:DragonHDLatestNeural")
+    ] = None
+    session: Annotated[
+        Path | None,
+        typer.Option(help="JSON file of session fields, merged over the default.", show_default=False),
+    ] = None
+    input: Annotated[
+        Path | None,
+        typer.Option(help="16-bit WAV file in place of the microphone.", show_default=False),
+    ] = None
+    output: Annotated[
+        Path | None, typer.Option(help="WAV file in place of the speaker.", show_default=False)
+    ] = None
+    log_dir: Annotated[
+        Path, typer.Option(help="Folder for the two log files.", show_default="logs/ beside the script")
+    ] = ROOT / "logs"
+
+    def settings(self, **flags: str | None) -> Settings:
+        """The settings of a run: these options and the command's own, shell, and .env."""
+        shared = {"endpoint": self.endpoint, "api_version": self.api_version, "voice": self.voice}
+        return Settings({**shared, **flags}, os.environ, read_env_file(ROOT / ".env"))
+
+
+def shared_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command, whose first parameter is `options: Options`, all of them as its own options.
+
+    What fails is said in words, with the exit code that belongs to it.
+    """
+    own = list(inspect.signature(command).parameters.values())[1:]
+    hints = get_type_hints(command, include_extras=True)
+    names = [field.name for field in fields(Options)]
+    shared_hints = get_type_hints(Options, include_extras=True)
+    shared = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=shared_hints[field.name],
+        )
+        for field in fields(Options)
+    ]
+
+    @functools.wraps(command)
+    def wrapper(**values: Any) -> None:
+        options = Options(**{name: values.pop(name) for name in names if name in values})
+        run(lambda: command(options, **values))
+
+    parameters = [p.replace(kind=p.KEYWORD_ONLY, annotation=hints[p.name]) for p in own] + shared
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+    del wrapper.__wrapped__
+    return wrapper
+
+
+def run(command: Callable[[], None]) -> None:
+    """Run a command; VoiceLiveError and Ctrl-C become a line and an exit code."""
+    try:
+        command()
+    except VoiceLiveError as failure:
+        say(failures.in_words(failure))
+        raise typer.Exit(failure.exit_code) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def say(text: str) -> None:
+    """One line on stderr: everything that is shown outside a conversation."""
+    print(text, file=sys.stderr)
+
+
+def start(target: "AgentTarget", settings: Settings, options: Options, is_demo: bool = False) -> None:
+    """Check everything that a person can get wrong, all at once, then hold the conversation."""
+    from voicelive.auth import find_service
+    from voicelive.conversation import read_overrides, session_update
+    from voicelive.settings import VOICE
+    from voicelive.talk import Plan, talk
+
+    service = find_service(settings, target)
+    settings.raise_problems()
+    overrides = read_overrides(options.session) if options.session else {}
+    if options.input and options.output and options.input.resolve() == options.output.resolve():
+        raise VoiceLiveError("--input and --output name the same file.", "", EXIT_USAGE)
+    plan = Plan(
+        target=target,
+        service=service,
+        settings=settings,
+        first_message=session_update(service.api_version, settings.get(VOICE), overrides),
+        log_dir=options.log_dir,
+        input_file=options.input,
+        output_file=options.output,
+        is_demo=is_demo,
+    )
+    if code := talk(plan):
+        raise typer.Exit(code)
+
+
+def demo(find_target: Callable[[Settings], "AgentTarget"], options: Options) -> None:
+    """Hold the conversation with the stand-in, whose names are made up; shell and .env are not asked."""
+    from voicelive.simulator import Simulator
+
+    with Simulator() as simulator:
+        names = {
+            "project_name": "demo",
+            "agent_name": "stand-in",
+            "agent_id": "asst_standin",
+            "connection_string": "local.api.azureml.ms;0000;demo;demo",
+        }
+        flags = {**names, "endpoint": simulator.endpoint, "voice": options.voice}
+        settings = Settings({**flags, "api_version": options.api_version}, {}, {})
+        start(find_target(settings), settings, options, is_demo=True)
+
+
+def show_version(wanted: bool) -> None:
+    """Callback of --version."""
+    if wanted:
+        print(f"voicelive {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit."),
+]

@@ -1,0 +1,222 @@
+"""One WebSocket that speaks dicts."""
+
+import base64
+import json
+import logging
+import socket
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any, cast
+
+import certifi
+import websocket
+
+from voicelive import failures
+from voicelive.audio import BACKLOG_BLOCKS
+from voicelive.logs import without_secrets
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 10.0
+SOCKET_TIMEOUT_S = 5.0  # a send that takes longer has failed; a receive that does is tried again
+CLOSE_TIMEOUT_S = 0.5  # for our close frame to leave, and again for the service's to come
+LOGGED_CHARACTERS = 10_000  # of one message
+
+
+class Connection:
+    """Events in by iteration, messages out by `send`, which never waits.
+
+    The thread that iterates owns the socket, and alone releases it. One more thread, the writer, sends
+    what is queued; it ends with the connection. When the iteration is over, `close_code` and
+    `close_reason` say how: None for a line that was cut.
+    """
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        """Connect. Raises VoiceLiveError where the service is not reached or refuses.
+
+        `url` is a ws or wss URL; neither it nor the headers are kept or logged.
+        """
+        self._socket = _handshake(url, headers)
+        self.close_code: int | None = None
+        self.close_reason = ""
+        self.dropped_blocks = 0  # blocks of speech that the network did not take in time
+        self._traffic = _Traffic()
+        self._wake = threading.Condition()  # guards the three below; notified when one of them changes
+        self._messages: deque[str] = deque()  # JSON texts, all but audio; sent before waiting audio
+        self._blocks: deque[bytes] = deque(maxlen=BACKLOG_BLOCKS)  # PCM; the oldest goes first
+        self._closing = False
+        self._released = threading.Event()  # set when the iterating thread gave the socket back
+        self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
+        self._writer.start()
+
+    def send(self, message: Mapping[str, object]) -> None:
+        """Queue one message. Never waits, from any thread."""
+        text = json.dumps(message)
+        log.debug("sent: %s", text)
+        with self._wake:
+            self._messages.append(text)
+            self._wake.notify()
+
+    def send_audio(self, pcm: bytes) -> None:
+        """Queue one block of microphone sound. Never waits: at most a second is kept."""
+        with self._wake:
+            self.dropped_blocks += len(self._blocks) == BACKLOG_BLOCKS
+            self._blocks.append(pcm)
+            self._wake.notify()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """The service's events until the connection ends. What is no event is logged and left out."""
+        try:
+            while (text := self._receive()) is not None:
+                if event := _parse(text):
+                    yield event
+                    self._traffic.received(event, text)  # after it was handled: sound comes first
+        finally:
+            self._stop_writing()
+            self._shut_down()
+            self._writer.join()
+            self._socket.shutdown()
+            self._released.set()
+
+    def close(self) -> None:
+        """End the connection, from any thread but the iterating one; takes at most a second.
+
+        The close frame goes out where the writer is free. Where it is not, or the service does not
+        answer, the socket is shut down, which frees both threads.
+        """
+        self._stop_writing()
+        self._writer.join(CLOSE_TIMEOUT_S)
+        if self._writer.is_alive() or not self._released.wait(CLOSE_TIMEOUT_S):
+            self._shut_down()
+
+    def _receive(self) -> bytes | None:
+        """The next text or binary message; None when there will be none."""
+        while True:
+            try:
+                opcode, frame = self._socket.recv_data_frame()
+            except websocket.WebSocketTimeoutException:
+                continue
+            except (websocket.WebSocketException, OSError) as error:
+                log.info("connection lost: %s", error)
+                return None
+            if opcode == websocket.ABNF.OPCODE_CLOSE:
+                self._note_close(frame.data)
+                return None
+            return cast(bytes, frame.data)
+
+    def _write(self) -> None:
+        """Send what is queued, in a thread of its own."""
+        try:
+            while message := self._next_message():
+                self._socket.send(message)
+            if self._socket.connected:
+                self._socket.send_close()
+        except (websocket.WebSocketException, OSError) as error:
+            # A send that failed may have left half a frame behind: the connection is of no more use.
+            log.info("sending failed: %s", error)
+            self._shut_down()
+
+    def _next_message(self) -> str | None:
+        """What is to be sent next, encoded; None when the connection is to end."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._closing or self._messages or self._blocks)
+            if self._closing:
+                return None
+            if self._messages:
+                return self._messages.popleft()
+            block = self._blocks.popleft()
+        audio = base64.b64encode(block).decode("ascii")
+        return f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}'
+
+    def _stop_writing(self) -> None:
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+
+    def _shut_down(self) -> None:
+        """Wake whoever waits for the socket. It stays open: the iterating thread releases it."""
+        if sock := self._socket.sock:
+            with suppress(OSError):
+                # Not SSLSocket.shutdown, which takes TLS away under the other thread's feet.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def _note_close(self, data: bytes) -> None:
+        self.close_code = int.from_bytes(data[:2], "big") if len(data) >= 2 else 1005
+        self.close_reason = data[2:].decode("utf-8", "replace")
+        log.info("closed by the service: %s %s", self.close_code, self.close_reason)
+
+
+class _Traffic:
+    """Puts what is received into the log, sound only by its amount, a line a second at most."""
+
+    def __init__(self) -> None:
+        self._deltas = self._bytes = 0
+        self._logged_at = time.monotonic()
+
+    def received(self, event: Mapping[str, object], text: bytes) -> None:
+        if event.get("type") != "response.audio.delta":
+            log.debug("received: %.*s", LOGGED_CHARACTERS, text.decode("utf-8", "replace"))
+            return
+        self._deltas += 1
+        self._bytes += len(text)
+        if (now := time.monotonic()) - self._logged_at >= 1:
+            log.debug("received: %d audio deltas, %d bytes", self._deltas, self._bytes)
+            self._deltas = self._bytes = 0
+            self._logged_at = now
+
+
+def _handshake(url: str, headers: Mapping[str, str]) -> websocket.WebSocket:
+    """Open the socket; a redirect is never followed, so that no token reaches another host."""
+    host = url.split("/")[2]
+    log.info("GET %s, headers %s", without_secrets(url), ", ".join(headers))
+    started = time.monotonic()
+    opened = websocket.WebSocket(
+        sslopt={"context": _tls_context()},
+        skip_utf8_validation=True,  # json.loads does that
+    )
+    try:
+        opened.connect(
+            url,
+            timeout=CONNECT_TIMEOUT_S,
+            header=dict(headers),
+            redirect_limit=0,
+            suppress_origin=True,
+        )
+    except (websocket.WebSocketException, OSError, ValueError) as error:
+        log.info("handshake failed: %s", error)
+        if opened.status and 300 <= opened.status < 400:
+            raise failures.handshake_refused(opened.status, None, host) from error
+        raise failures.not_connected(error, host) from error
+    elapsed_ms = 1000 * (time.monotonic() - started)
+    log.info("HTTP %s after %.0f ms, headers %s", opened.status, elapsed_ms, opened.headers)
+    # With a timeout, TLS never waits inside OpenSSL: one thread can send while another receives.
+    opened.settimeout(SOCKET_TIMEOUT_S)
+    return opened
+
+
+def _tls_context() -> ssl.SSLContext:
+    """The system's trusted roots (or SSL_CERT_FILE's); certifi's where the system has none."""
+    context = ssl.create_default_context()
+    paths = ssl.get_default_verify_paths()
+    if not (paths.cafile or paths.capath or context.get_ca_certs()):
+        context.load_verify_locations(certifi.where())
+    return context
+
+
+def _parse(data: bytes) -> dict[str, Any] | None:
+    """The JSON object in a message; None, and a line in the log, for anything else."""
+    try:
+        event = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        log.warning("not JSON (%s): %.200r", error, data)
+        return None
+    if not isinstance(event, dict):
+        log.warning("no JSON object: %.200r", data)
+        return None
+    return event
+
+

@@ -1,0 +1,175 @@
+"""What went wrong, why, and what to type next: each failure is explained here and nowhere else."""
+
+import json
+import re
+import socket
+import ssl
+import sys
+from collections.abc import Mapping
+
+import websocket
+
+from voicelive import EXIT_FAILED, EXIT_NO_ACCESS, EXIT_USAGE, VoiceLiveError
+
+SIGN_IN = (
+    "Run `az login` (`az login --tenant <tenant>` where the resource lives in another one) and try again."
+)
+ROLES = (
+    "In the Azure portal, open the Foundry resource (and the project), Access control (IAM), "
+    "Add role assignment: `Cognitive Services User` and `Foundry User` for your account. "
+    "It takes some minutes until a new role counts."
+)
+PLACE = (
+    "Check the endpoint: https://<resource>.services.ai.azure.com, a Foundry resource "
+    "(not Speech alone), in a region with Voice Live."
+)
+
+# HTTP status of a refused handshake → what it means, remedy, exit code (protocol reference §1.5).
+_STATUS: dict[int, tuple[str, str, int]] = {
+    400: ("the service does not take the request", "Check the api-version and the host.", EXIT_FAILED),
+    401: (
+        "the service does not accept the token (audience https://ai.azure.com) or the key",
+        f"{SIGN_IN} A key does not open agents: unset AZURE_VOICE_LIVE_API_KEY.",
+        EXIT_NO_ACCESS,
+    ),
+    403: ("you are signed in but not allowed in", ROLES, EXIT_NO_ACCESS),
+    404: ("there is no Voice Live at this address", PLACE, EXIT_FAILED),
+    429: ("too many connections", "Wait a minute and try again.", EXIT_FAILED),
+}
+_REDIRECT = ("it points to another address, which is never followed with a token", PLACE, EXIT_FAILED)
+_BROKEN = ("the service is out of order", "Wait a minute and try again.", EXIT_FAILED)
+_ODD = ("this is not an answer of the Voice Live service", PLACE, EXIT_FAILED)
+
+# Words in an `error` event → remedy, exit code (protocol reference §3.6), the first match counts.
+_ERRORS: tuple[tuple[str, str, int], ...] = (
+    (
+        "connection string or project name|agent project name|agent_initialization_failed",
+        "Check the agent's and the project's name, and that your account may use the agent. " + ROLES,
+        EXIT_FAILED,
+    ),
+    (
+        "Classic foundry agent",
+        "Leave the api-version out, or name a current agent with AI_FOUNDRY_AGENT_NAME.",
+        EXIT_FAILED,
+    ),
+    (
+        "Key.*authentication|key.*Agent mode",
+        "Agents take no key: unset AZURE_VOICE_LIVE_API_KEY, then run `az login`.",
+        EXIT_NO_ACCESS,
+    ),
+    ("Tenant provided in token", SIGN_IN, EXIT_NO_ACCESS),
+    ("Unauthorized|Authentication error|permission", f"{ROLES} {SIGN_IN}", EXIT_NO_ACCESS),
+    (
+        "session.?update|configuration_not_supported|max_config_attempts",
+        "The service takes only session fields that the api-version knows: check --session and the "
+        "api-version. Agents bring their own instructions and tools.",
+        EXIT_FAILED,
+    ),
+    ("region", "Use a Foundry resource in a region with Voice Live and this voice.", EXIT_FAILED),
+)
+
+_PORTAUDIO = {
+    "linux": "Install it: `sudo apt install libportaudio2` (Fedora: `sudo dnf install portaudio`).",
+    "darwin": "Install it: `brew install portaudio`.",
+    "win32": "Reinstall it: `python -m pip install --force-reinstall sounddevice`.",
+}
+WITHOUT_SOUND = "`--input FILE.wav` and `--output FILE.wav` take the place of microphone and speaker."
+
+SILENT_MICROPHONE = (
+    "The microphone gives nothing but silence. Is it muted? Is the terminal allowed to use it (privacy "
+    "settings of macOS and Windows)?"
+)
+
+
+def in_words(failure: VoiceLiveError) -> str:
+    """A failure as a person reads it: what happened, and what to do."""
+    return f"{failure.message}\n{failure.remedy}".rstrip()
+
+
+def not_signed_in(reason: str, scope: str) -> VoiceLiveError:
+    """No credential gave a token for `scope`; `reason` is azure-identity's own, long, explanation."""
+    lines = [line.strip() for line in reason.splitlines() if "Credential:" in line]
+    telling = [line for line in lines if "AADSTS" in line or line.startswith("AzureCliCredential")]
+    line = (telling or lines or reason.splitlines() or ["no reason given"])[0]
+    audience = scope.removesuffix("/.default")
+    return VoiceLiveError(f"Not signed in for {audience}: {line}", SIGN_IN, EXIT_NO_ACCESS)
+
+
+def handshake_refused(status: int, body: bytes | str | None, host: str) -> VoiceLiveError:
+    """The service answered the handshake with an HTTP status other than 101."""
+    fallback = _REDIRECT if 300 <= status < 400 else _BROKEN if status >= 500 else _ODD
+    meaning, remedy, exit_code = _STATUS.get(status, fallback)
+    said = _message_of(body)
+    quoted = f' The service says: "{said}"' if said else ""
+    return VoiceLiveError(f"{host} answered HTTP {status}: {meaning}.{quoted}", remedy, exit_code)
+
+
+def not_connected(error: Exception, host: str) -> VoiceLiveError:
+    """There was no answer to the handshake at all; `error` is the socket's, TLS's or websocket's."""
+    if isinstance(error, websocket.WebSocketBadStatusException):
+        return handshake_refused(error.status_code, error.resp_body, host)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = f"its certificate is not trusted ({error.verify_message})"
+        remedy = "Behind a proxy that opens TLS, let SSL_CERT_FILE name its root certificate."
+    elif isinstance(error, websocket.WebSocketAddressException | socket.gaierror):
+        why, remedy = "there is no such host", f"{PLACE} Is there a network?"
+    elif isinstance(error, websocket.WebSocketTimeoutException | TimeoutError):
+        why, remedy = "it does not answer", "Check the network, the proxy (HTTPS_PROXY) and the host."
+    elif isinstance(error, ConnectionRefusedError):
+        why, remedy = "nobody listens there", f"{PLACE} A stand-in of your own must run first."
+    else:
+        why, remedy = str(error) or type(error).__name__, "Check the network, the proxy and the host."
+    return VoiceLiveError(f"No connection to {host}: {why}.", remedy)
+
+
+def service_error(error: Mapping[str, object]) -> VoiceLiveError:
+    """An `error` event of the service: {type, code?, message, param?, event_id?}."""
+    code, message, param = (str(error.get(key) or "") for key in ("code", "message", "param"))
+    about = f" ({param})" if param else ""
+    for words, remedy, exit_code in _ERRORS:
+        if re.search(words, f"{code} {message}", re.IGNORECASE):
+            return VoiceLiveError(f"{code or 'error'}: {message}{about}", remedy, exit_code)
+    return VoiceLiveError(f"{code or 'error'}: {message}{about}")
+
+
+def no_session(seconds: float) -> VoiceLiveError:
+    """The service took the connection, and never answered session.update."""
+    return VoiceLiveError(
+        f"The service did not accept the session within {seconds:.0f} s.", "Try again in a minute."
+    )
+
+
+def connection_ended(code: int | None, reason: str) -> VoiceLiveError:
+    """The connection ended, and nobody here asked for it."""
+    if code is None:
+        return VoiceLiveError("The connection was lost.", "Check the network and start again.")
+    said = f": {reason}" if reason else ""
+    return VoiceLiveError(f"The service ended the connection (code {code}){said}.", "Start again.")
+
+
+def no_portaudio(error: OSError) -> VoiceLiveError:
+    """The PortAudio library is not installed."""
+    remedy = _PORTAUDIO.get(sys.platform, "Install PortAudio.")
+    return VoiceLiveError(f"No sound: {error}.", f"{remedy} {WITHOUT_SOUND}")
+
+
+def no_device(kind: str, error: Exception) -> VoiceLiveError:
+    """There is no microphone or no speaker, or it cannot be opened; `kind` says which."""
+    return VoiceLiveError(f"The {kind} cannot be opened: {error}.", f"Plug one in. {WITHOUT_SOUND}")
+
+
+def unusable_file(name: object, problem: object, remedy: str = "") -> VoiceLiveError:
+    """A file that a person named cannot be read or written."""
+    return VoiceLiveError(f"{name}: {problem}.", remedy, EXIT_USAGE)
+
+
+def _message_of(body: bytes | str | None) -> str:
+    """The service's own words in the body of a refusal: its JSON message, else the start of its text."""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body or ""
+    try:
+        error = json.loads(text)
+        error = error.get("error", error) if isinstance(error, dict) else error
+        text = str(error.get("message", text)) if isinstance(error, dict) else text
+    except ValueError:
+        pass
+    return " ".join(text.split())[:300]

@@ -1,0 +1,142 @@
+"""The two files of a run, readable for their owner only, and what never gets into them."""
+
+import contextlib
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from voicelive import EXIT_USAGE, VoiceLiveError
+
+HIDDEN = "[hidden]"
+_FORMAT = "%(asctime)s:%(name)s:%(levelname)s:%(message)s"
+_SECRET = re.compile(
+    r"""eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?                                  # a JSON web token
+    | (?<=\bBearer[ ])\S+
+    | (?<=agent-access-token=)[^&\s'"]+
+    | (?<=api-key)(?P<q>['"]?\s*[:=]\s*['"]?)[^\s'",}]+
+    | (?<=authorization)(?P<p>['"]?\s*[:=]\s*['"]?)[^'",}\r\n]+""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def without_secrets(text: str) -> str:
+    """The text with everything hidden that looks like a token or a key."""
+    return _SECRET.sub(lambda found: (found["q"] or found["p"] or "") + HIDDEN, text)
+
+
+class Redactor:
+    """Hides secrets: those that it was told (`hide`), and whatever looks like one."""
+
+    def __init__(self) -> None:
+        self._secrets: set[str] = set()
+
+    def hide(self, secret: str) -> None:
+        """From now on this text appears nowhere. May be called from any thread."""
+        if len(secret) >= 6:  # shorter ones would make confetti of the log, and are no secrets
+            self._secrets.add(secret)
+
+    def __call__(self, text: str) -> str:
+        for secret in tuple(self._secrets):
+            text = text.replace(secret, HIDDEN)
+        return without_secrets(text)
+
+
+class RedactingFormatter(logging.Formatter):
+    """Works on the finished text, traceback included, so that nothing gets past it."""
+
+    def __init__(self, redact: Redactor) -> None:
+        super().__init__(_FORMAT)
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redact(super().format(record))
+
+
+class RunLogs:
+    """`<timestamp>_conversation.log` for what was said, `<timestamp>_voicelive.log` for how it went."""
+
+    def __init__(self, folder: Path, redact: Redactor) -> None:
+        """Create both files. Raises VoiceLiveError (exit code 2) where the folder takes none."""
+        self._redact = redact
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.stamp, self.conversation = _create_stamped(folder)
+            self.technical = _create(folder / f"{self.stamp}_voicelive.log")
+        except OSError as error:
+            raise VoiceLiveError(
+                f"The logs cannot be written to {folder}: {error.strerror or error}.",
+                "Name another folder with --log-dir, or mend this one's permissions.",
+                EXIT_USAGE,
+            ) from error
+        self.conversation_path = Path(self.conversation.name)
+        self.technical_path = Path(self.technical.name)
+
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[None]:
+        """Send every log record of the process to the technical log until the end, then close both."""
+        handler = logging.StreamHandler(self.technical)
+        handler.setFormatter(RedactingFormatter(self._redact))
+        root = logging.getLogger()
+        level = root.level
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG)
+        try:
+            yield
+        finally:
+            root.setLevel(level)
+            root.removeHandler(handler)
+            self.technical.close()
+            self.conversation.close()
+
+
+@contextlib.contextmanager
+def c_libraries_into(log: TextIO) -> Iterator[None]:
+    """Let what C libraries write to the process's stderr (ALSA does) go to a file, not to the screen.
+
+    Meanwhile `sys.stderr` is a stream of its own to where stderr went before.
+    """
+    python_stderr = sys.stderr
+    try:
+        screen_fd = os.dup(2)
+    except OSError:  # started without a stderr
+        yield
+        return
+    sys.stderr = open(  # noqa: SIM115  closed below
+        screen_fd, "w", buffering=1, encoding=python_stderr.encoding, errors="backslashreplace"
+    )
+    os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(screen_fd, 2)
+        sys.stderr.close()
+        sys.stderr = python_stderr
+
+
+def _create_stamped(folder: Path) -> tuple[str, TextIO]:
+    """The conversation log of this second; `…_2`, `…_3` where runs share it."""
+    second = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    number = 1
+    while True:
+        stamp = second if number == 1 else f"{second}_{number}"
+        try:
+            return stamp, _create(folder / f"{stamp}_conversation.log")
+        except FileExistsError:
+            number += 1
+
+
+def _create(path: Path) -> TextIO:
+    """A new text file, UTF-8, written line by line, append-only, for its owner only."""
+
+    def for_owner_only(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_APPEND, 0o600)
+
+    return open(  # noqa: SIM115  closed by RunLogs.recording
+        path, "x", buffering=1, encoding="utf-8", errors="backslashreplace", opener=for_owner_only
+    )

@@ -1,0 +1,149 @@
+"""Settings: the value of each, where it came from, and all that is wrong with them at once."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from voicelive import EXIT_USAGE, VoiceLiveError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value that a person can set; of its variables the first that is set counts."""
+
+    name: str
+    variables: tuple[str, ...]
+    default: str = ""
+    secret: bool = False  # from the environment only, never shown
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def ways(self) -> str:
+        """How to set it, for people: `--endpoint or AZURE_VOICE_LIVE_ENDPOINT`."""
+        return self.variables[0] if self.secret else f"{self.variables[0]} (or {self.flag})"
+
+
+ENDPOINT = Setting(
+    "endpoint", ("AZURE_VOICE_LIVE_ENDPOINT", "AZURE_VOICELIVE_ENDPOINT", "VOICELIVE_ENDPOINT")
+)
+PROJECT_NAME = Setting(
+    "project_name",
+    (
+        "AI_FOUNDRY_PROJECT_NAME",
+        "AZURE_VOICELIVE_PROJECT_NAME",
+        "AGENT_PROJECT_NAME",
+        "PROJECT_NAME",
+    ),
+)
+AGENT_NAME = Setting("agent_name", ("AI_FOUNDRY_AGENT_NAME", "AGENT_NAME"))
+AGENT_VERSION = Setting("agent_version", ("AI_FOUNDRY_AGENT_VERSION", "AGENT_VERSION"))
+CONVERSATION_ID = Setting("conversation_id", ("AI_FOUNDRY_CONVERSATION_ID", "CONVERSATION_ID"))
+AGENT_ID = Setting("agent_id", ("AI_FOUNDRY_AGENT_ID", "AZURE_VOICELIVE_AGENT_ID"))
+CONNECTION_STRING = Setting("connection_string", ("AI_FOUNDRY_AGENT_CONNECTION_STRING",))
+API_VERSION = Setting(
+    "api_version",
+    (
+        "AZURE_VOICE_LIVE_API_VERSION",
+        "AZURE_VOICELIVE_API_VERSION",
+        "VOICELIVE_API_VERSION",
+    ),
+)
+API_KEY = Setting("api_key", ("AZURE_VOICE_LIVE_API_KEY",), secret=True)
+VOICE = Setting(
+    "voice", ("AZURE_VOICE_LIVE_VOICE", "VOICE_NAME"), default="en-US-Ava:DragonHDLatestNeural"
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A value and its source: `--endpoint`, `NAME in the shell`, `NAME in .env` or `default`."""
+
+    value: str
+    source: str
+
+
+class Settings:
+    """The settings of one run: flag, else shell, else .env, else default.
+
+    An empty value counts as missing, and so does one with a <placeholder> in it. What is missing
+    or impossible is collected, so that a person hears of all of it at once (`raise_problems`).
+    """
+
+    def __init__(
+        self, flags: Mapping[str, str | None], shell: Mapping[str, str], env_file: Mapping[str, str]
+    ) -> None:
+        self._flags = flags
+        self._shell = shell
+        self._env_file = env_file
+        self._problems: list[str] = []
+
+    def find(self, setting: Setting) -> Found:
+        """The value that counts and its source; an empty value where there is none."""
+        candidates = [(setting.flag, self._flags.get(setting.name))]
+        candidates += [(f"{name} in the shell", self._shell.get(name)) for name in setting.variables]
+        candidates += [(f"{name} in .env", self._env_file.get(name)) for name in setting.variables]
+        for source, value in candidates:
+            if value and value.strip() and not is_placeholder(value):
+                return Found(value.strip(), source)
+        return Found(setting.default, "default" if setting.default else "")
+
+    def get(self, setting: Setting) -> str:
+        """The value, or '' where it is not set."""
+        return self.find(setting).value
+
+    def require(self, setting: Setting, or_else: Setting | None = None) -> str:
+        """The value; a missing one is a problem, named with the ways to set it."""
+        if not (value := self.get(setting)):
+            placeholder = " still holds a placeholder" if self._has_placeholder(setting) else ""
+            other = f", or else {or_else.ways}" if or_else else ""
+            missing = placeholder or " is missing"
+            self.reject(f"{setting.name.replace('_', ' ')}{missing}: set {setting.ways}{other}")
+        return value
+
+    def reject(self, problem: str) -> None:
+        """Note one more thing that is wrong."""
+        self._problems.append(problem)
+
+    def raise_problems(self) -> None:
+        """Raise VoiceLiveError (exit code 2) that names everything noted so far, if anything."""
+        if self._problems:
+            raise VoiceLiveError(
+                "These settings need a look:\n" + "\n".join(f"  {p}" for p in self._problems),
+                "Copy .env.example to .env and fill it in; README, 'Your own agent', says where in "
+                "the portal each value is found. `python voicelive_agent.py demo` needs none.",
+                EXIT_USAGE,
+            )
+
+    def _has_placeholder(self, setting: Setting) -> bool:
+        sources = (self._shell, self._env_file)
+        values = [source.get(name) for source in sources for name in setting.variables]
+        return any(is_placeholder(value) for value in [self._flags.get(setting.name), *values] if value)
+
+
+def is_placeholder(value: str) -> bool:
+    """Whether a value was copied from an example and never filled in: `<your-agent>`."""
+    return re.search(r"<[^<>]*>", value) is not None
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """What stands in a .env file; {} where there is none.
+
+    Raises VoiceLiveError (exit code 2) for one that cannot be read.
+    """
+    if not path.exists():
+        return {}
+    try:
+        values = dotenv_values(path, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise VoiceLiveError(
+            f"{path} cannot be read: {error}.",
+            "It must be a text file in UTF-8 that you may read, one NAME=value a line.",
+            EXIT_USAGE,
+        ) from error
+    return {name: value for name, value in values.items() if value}

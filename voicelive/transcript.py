@@ -1,0 +1,185 @@
+"""What was said: on the screen and in the conversation log, in the order in which it was said."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from voicelive.screen import Screen, printable
+
+LATE_S = 2.0  # for so long a missing line of the user's holds the answer
+REMEMBERED = 100  # lines of which the order is known
+
+USER = "User Input"
+AGENT_TEXT = "Agent Text Response"
+AGENT_AUDIO = "Agent Audio Response"
+_SHOWN_AS = {USER: "You", AGENT_TEXT: "Agent", AGENT_AUDIO: "Agent"}
+
+
+@dataclass
+class _Line:
+    """What one item of the conversation says, whole or so far."""
+
+    item_id: str
+    kind: str
+    text: str = ""
+    shown: int = 0  # characters of `text` that are on the screen
+    is_whole: bool = False
+    interrupted: bool = False
+    late: bool = False
+    since: float = field(default_factory=time.monotonic)
+
+
+class Transcript:
+    """Orders the lines of a conversation, which arrive in pieces and out of order.
+
+    The first line that is not whole holds the others; only its text streams to the screen. A line of
+    the user's that takes more than LATE_S lets the others pass and follows marked `(late)`.
+    """
+
+    def __init__(self, screen: Screen, log: TextIO, redact: Callable[[str], str]) -> None:
+        self._screen = screen
+        self._log = log
+        self._redact = redact
+        self._lock = threading.Lock()  # guards the lines: the reader adds, the main thread releases
+        self._waiting: list[_Line] = []  # in spoken order
+        self._late: dict[str, _Line] = {}  # the user's that were passed
+        self._written: list[str] = []  # the newest item ids that are through
+        self._log_line_open = False
+        self._log_failed = False
+
+    def head(self, text: str) -> None:
+        """A line at the top of the log, such as the agent's name, or a mark in it."""
+        with self._lock:
+            self._begin_log_line(text)
+
+    def expect(self, item_id: str, kind: str, after: str | None = None) -> None:
+        """Keep a place for an item that was said just now, or directly behind the item `after`."""
+        with self._lock:
+            self._place(item_id, kind, after)
+
+    def add(self, item_id: str, kind: str, text: str) -> None:
+        """The next piece of a line."""
+        with self._lock:
+            line = self._place(item_id, kind)
+            if line and not line.is_whole and not line.interrupted:
+                line.kind = kind
+                line.text += printable(text)
+                self._advance()
+
+    def finish(self, item_id: str, kind: str, text: str | None = None) -> None:
+        """The line is whole, and says `text` (None: what was added so far)."""
+        with self._lock:
+            line = self._late.pop(item_id, None) or self._place(item_id, kind)
+            if line is None or line.is_whole:
+                return
+            whole = printable(text or "")
+            if whole and not line.interrupted:
+                # What is on the screen already cannot be taken back: it is completed, not corrected.
+                line.text = whole if whole.startswith(line.text[: line.shown]) else line.text
+            line.text = line.text or whole
+            line.is_whole = True
+            if line.late:
+                self._show(line)
+                self._end(line)
+            self._advance()
+
+    def interrupt(self, item_id: str) -> None:
+        """The user cut in: mark the line; no more text is taken for it."""
+        with self._lock:
+            for line in self._waiting:
+                if line.item_id == item_id:
+                    line.interrupted = True
+                    return
+            if item_id in self._written:
+                self._mark(" (interrupted)", last=self._written[-1] == item_id)
+
+    def release_late(self) -> None:
+        """Let the lines pass that wait for a late one of the user's. To be called now and then."""
+        with self._lock:
+            self._advance()
+
+    def close(self) -> None:
+        """Write what is there of the lines that will not be whole any more."""
+        with self._lock:
+            for line in self._waiting:
+                line.is_whole = True
+            self._advance()
+            self._screen.close_line()
+            self._end_log_line()
+
+    def _place(self, item_id: str, kind: str, after: str | None = None) -> _Line | None:
+        """The line of an item, new or known; None for one that is through."""
+        if item_id in self._written or item_id in self._late:
+            return None
+        for line in self._waiting:
+            if line.item_id == item_id:
+                return line
+        new = _Line(item_id, kind)
+        ids = [line.item_id for line in self._waiting]
+        self._waiting.insert(ids.index(after) + 1 if after in ids else len(ids), new)
+        return new
+
+    def _advance(self) -> None:
+        """Show and write as much as the order allows."""
+        while self._waiting:
+            line = self._waiting[0]
+            if line.text and (line.kind != USER or line.is_whole):
+                self._show(line)
+            if line.is_whole:
+                self._end(line)
+            elif line.kind == USER and time.monotonic() - line.since > LATE_S:
+                line.late = True
+                self._late[line.item_id] = line
+            else:
+                return
+            self._waiting.pop(0)
+
+    def _show(self, line: _Line) -> None:
+        """Bring what is new of a line to the screen."""
+        new = line.text[line.shown :]
+        if new and not (line.shown and self._screen.add(new)):
+            mark = " (late)" if line.late else ""
+            self._screen.begin_line(f"{_SHOWN_AS[line.kind]}{mark}: {new}")
+        line.shown = len(line.text)
+
+    def _end(self, line: _Line) -> None:
+        """A whole line: into the log, with its marks."""
+        self._written = [*self._written[-REMEMBERED:], line.item_id]
+        if not line.text:
+            return
+        self._begin_log_line(f"{line.kind}:\t{line.text}{' (late)' if line.late else ''}")
+        if line.interrupted:
+            self._mark(" (interrupted)", last=True)
+        self._screen.end_line()
+
+    def _mark(self, mark: str, last: bool) -> None:
+        """Add a mark to the line that was written last, or give it one of its own."""
+        if not (last and self._screen.add(mark)):
+            self._screen.begin_line(mark.strip())
+            self._screen.end_line()
+        if last and self._log_line_open:
+            self._write_log(mark)
+        else:
+            self._begin_log_line(mark.strip())
+
+    def _begin_log_line(self, text: str) -> None:
+        """Write a line without its line break, so that a mark can still follow."""
+        self._end_log_line()
+        self._write_log(text)
+        self._log_line_open = True
+
+    def _end_log_line(self) -> None:
+        if self._log_line_open:
+            self._write_log("\n")
+        self._log_line_open = False
+
+    def _write_log(self, text: str) -> None:
+        try:
+            self._log.write(self._redact(text))
+            self._log.flush()
+        except OSError as error:
+            if not self._log_failed:  # told once
+                self._screen.note(f"The conversation log is not written any more: {error.strerror}.")
+            self._log_failed = True

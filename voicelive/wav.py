@@ -1,0 +1,135 @@
+"""WAV files in place of the microphone and the speaker, with the same sense of time."""
+
+import logging
+import threading
+import time
+import wave
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import soxr
+
+from voicelive import failures
+from voicelive.audio import (
+    BLOCK_BYTES,
+    BLOCK_S,
+    FRAME_BYTES,
+    SAMPLE_RATE,
+    SILENCE,
+    Playback,
+)
+
+log = logging.getLogger(__name__)
+
+
+class WavSource:
+    """A WAV file as a Source: 16-bit PCM of any rate and channel count, as fast as it would be spoken."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file. Raises VoiceLiveError (exit code 2) for one that is no 16-bit PCM WAV."""
+        self.name = str(path)
+        self._closed = threading.Event()  # set by close(), ends the iteration
+        try:
+            self._file = wave.open(str(path), "rb")  # noqa: SIM115  closed by close()
+        except (wave.Error, EOFError) as error:
+            raise failures.unusable_file(path, f"no 16-bit PCM WAV ({error})", convert(path)) from error
+        except OSError as error:
+            raise failures.unusable_file(path, error.strerror or error) from error
+        if self._file.getsampwidth() != FRAME_BYTES:
+            bits = 8 * self._file.getsampwidth()
+            raise failures.unusable_file(path, f"{bits}-bit samples, not 16-bit", convert(path))
+        if not self._file.getnframes():
+            raise failures.unusable_file(path, "no sound in it")
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from paced(self._blocks(), self._closed)
+
+    def close(self) -> None:
+        self._closed.set()
+
+    def _blocks(self) -> Iterator[bytes]:
+        """The file at 24 kHz mono, in blocks of 20 ms, the last one filled up with silence."""
+        pending = b""
+        for pcm in self._converted():
+            pending += pcm
+            while len(pending) >= BLOCK_BYTES:
+                yield pending[:BLOCK_BYTES]
+                pending = pending[BLOCK_BYTES:]
+        if pending:
+            yield pending.ljust(BLOCK_BYTES, b"\0")
+
+    def _converted(self) -> Iterator[bytes]:
+        """Pieces of about 20 ms at 24 kHz, all channels mixed into one."""
+        with self._file as file:
+            rate, channels = file.getframerate(), file.getnchannels()
+            resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="int16")
+            at_end = False
+            while not at_end:
+                frames = np.frombuffer(file.readframes(max(1, rate // 50)), dtype="<i2")
+                at_end = not len(frames)
+                whole = frames[: len(frames) // channels * channels].reshape(-1, channels)
+                mono = whole.mean(axis=1).astype(np.int16) if channels > 1 else whole[:, 0]
+                yield resampler.resample_chunk(mono, last=at_end).tobytes()
+
+
+class WavSink(Playback):
+    """A WAV file as a Sink: what a real speaker would have played, silences and interruptions included.
+
+    One thread is its clock, and ends with close(). The file is valid at any moment.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Create the file, or replace it. Raises VoiceLiveError (exit code 2) where that fails."""
+        super().__init__()
+        self.name = str(path)
+        self._closed = threading.Event()  # set by close(), ends the clock
+        try:
+            self._raw = path.open("wb", buffering=0)
+        except OSError as error:
+            raise failures.unusable_file(path, error.strerror or error) from error
+        self._file = wave.open(self._raw, "wb")  # noqa: SIM115  closed by close()
+        self._file.setnchannels(1)
+        self._file.setsampwidth(FRAME_BYTES)
+        self._file.setframerate(SAMPLE_RATE)
+        self._clock = threading.Thread(target=self._run, name="wav-sink", daemon=True)
+        self._clock.start()
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._closed.set()
+        self._clock.join()
+        self._raw.close()
+
+    def _run(self) -> None:
+        block = bytearray(BLOCK_BYTES)
+        try:
+            with self._file:
+                for _ in paced(silence(), self._closed):
+                    self.render(memoryview(block))
+                    self._file.writeframes(block)  # which corrects the header, too
+        except OSError as error:
+            log.error("%s: %s; what follows is not written", self.name, error)
+            for _ in paced(silence(), self._closed):
+                self.render(memoryview(block))
+
+
+def paced(blocks: Iterable[bytes], stopped: threading.Event) -> Iterator[bytes]:
+    """Hand each block out when a microphone would have: 20 ms after the one before. Ends on `stopped`."""
+    due = time.monotonic()
+    for block in blocks:
+        due += BLOCK_S
+        if stopped.wait(max(0.0, due - time.monotonic())):
+            return
+        yield block
+
+
+def silence() -> Iterator[bytes]:
+    """Blocks of silence without end."""
+    while True:
+        yield SILENCE
+
+
+def convert(path: Path) -> str:
+    """The line that makes a usable WAV file of another."""
+    return f"Convert it: `sox {path} -e signed-integer -b 16 {path.with_suffix('')}-pcm16.wav`."
