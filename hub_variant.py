@@ -24,7 +24,8 @@ def hub_target(settings: Settings) -> AgentTarget:
     *place, project = connection_string.split(";")
     if connection_string and (len(place) != 3 or not all([*place, project])):
         settings.reject(
-            "connection string must look like <region>.api.azureml.ms;<subscription>;<resource group>;<project>"
+            "connection string must look like "
+            "<region>.api.azureml.ms;<subscription>;<resource group>;<project>"
         )
     query = {"agent-id": agent_id, "agent-connection-string": connection_string}
     return AgentTarget("hub", agent_id, project, query, agent_token_scope=ML_SCOPE)

@@ -90,7 +90,9 @@ def demo(
 @app.callback(invoke_without_command=True)
 def choose(
     context: typer.Context,
-    variant: Annotated[Variant, typer.Option(help="Without a command: the kind of project.")] = Variant.project,
+    variant: Annotated[
+        Variant, typer.Option(help="Without a command: the kind of project.")
+    ] = Variant.project,
     version: cli.Version = False,
 ) -> None:
     if context.invoked_subcommand:
@@ -98,7 +100,7 @@ def choose(
     if cli.Options().settings().get(ENDPOINT):
         (project if variant is Variant.project else hub)()
     else:
-        cli.say(f"{ENDPOINT.variables[0]} is not set: here is the demo, with a local stand-in of the service.")
+        cli.say(f"{ENDPOINT.variables[0]} is not set: this is the demo, with a stand-in of the service.")
         demo(variant=variant)
 
 

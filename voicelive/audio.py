@@ -2,12 +2,12 @@
 
 import queue
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -19,8 +19,8 @@ BLOCK_FRAMES = SAMPLE_RATE // 50  # 20 ms
 BLOCK_BYTES = BLOCK_FRAMES * FRAME_BYTES
 BLOCK_S = BLOCK_FRAMES / SAMPLE_RATE
 SILENCE = bytes(BLOCK_BYTES)
-RAMP_FRAMES = SAMPLE_RATE * 4 // 1000  # 4 ms: short enough to be silence at once, long enough not to click
-BACKLOG_BLOCKS = 50  # one second of speech is kept where nobody fetches it; the oldest goes first
+RAMP_FRAMES = SAMPLE_RATE // 250  # 4 ms: heard as silence at once, and not as a click
+BACKLOG_BLOCKS = 50  # one second of speech is kept where nobody fetches it
 ACCOUNTS = 256  # so many items are remembered
 
 
@@ -66,8 +66,9 @@ class Playback:
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards what follows; held to copy a block at most
         self._waiting: deque[tuple[str, memoryview]] = deque()  # (item, what is left of a piece)
-        self._accounts: OrderedDict[str, list[int]] = OrderedDict()  # item → [frames heard, received]
-        self._current: str | None = None  # the item that was heard last
+        self._accounts: dict[str, list[int]] = {}  # item → frames heard, frames received
+        self._ramp = memoryview(b"")  # the end of what was cut off, heard before all else
+        self._current: str | None = None  # the item that was heard last; None once it was cut off
         self._half_frame = b""  # the first byte of a frame that a piece ended in the middle of
         self._idle = threading.Event()  # set while nothing is left to be heard
         self._idle.set()
@@ -89,33 +90,31 @@ class Playback:
         The ramp counts as heard. Everything else that waited is gone.
         """
         with self._lock:
+            item_id, self._current = self._current, None
             dropped, self._waiting = self._waiting, deque()
             if dropped:
-                self._current, piece = dropped[0]
-                tail = fade_out(piece[: RAMP_FRAMES * FRAME_BYTES])
-                self._waiting.append((self._current, tail))
-            heard, self._current = self._current, None
-            if heard is None:
-                return None
-            frames, received = self._account(heard)
-            return Heard(heard, min(received, frames + (RAMP_FRAMES if dropped else 0)), received)
+                item_id, piece = dropped[0]
+                if not self._ramp:
+                    self._ramp = fade_out(piece[: RAMP_FRAMES * FRAME_BYTES])
+                    self._account(item_id)[0] += len(self._ramp) // FRAME_BYTES
+            return Heard(item_id, *self._account(item_id)) if item_id else None
 
     def render(self, out: memoryview) -> None:
         """Fill `out`, a writable buffer of whole frames, with the next sound and then with silence."""
-        filled = 0
         with self._lock:
+            filled = min(len(self._ramp), len(out))
+            out[:filled] = self._ramp[:filled]
+            self._ramp = self._ramp[filled:]
             while self._waiting and filled < len(out):
-                item_id, piece = self._waiting[0]
+                item_id, piece = self._waiting.popleft()
                 part = piece[: len(out) - filled]
                 out[filled : filled + len(part)] = part
                 filled += len(part)
                 self._current = item_id
                 self._account(item_id)[0] += len(part) // FRAME_BYTES
-                if len(part) == len(piece):
-                    self._waiting.popleft()
-                else:
-                    self._waiting[0] = (item_id, piece[len(part) :])
-            if not self._waiting and not self._idle.is_set():
+                if rest := piece[len(part) :]:
+                    self._waiting.appendleft((item_id, rest))
+            if not self._waiting and not self._ramp and not self._idle.is_set():
                 self._idle.set()
         out[filled:] = bytes(len(out) - filled)
 
@@ -130,7 +129,7 @@ class Playback:
 
     def _account(self, item_id: str) -> list[int]:
         while len(self._accounts) > ACCOUNTS:
-            self._accounts.popitem(last=False)
+            del self._accounts[next(iter(self._accounts))]
         return self._accounts.setdefault(item_id, [0, 0])
 
     def _whole_frames(self, pcm: bytes) -> tuple[bytes, bytes]:
@@ -153,7 +152,7 @@ def import_sounddevice() -> ModuleType:
         import sounddevice
     except OSError as error:
         raise failures.no_portaudio(error) from error
-    return sounddevice
+    return cast(ModuleType, sounddevice)
 
 
 class Microphone:

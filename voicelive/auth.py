@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -140,9 +141,7 @@ def request_url(service: Service, target: AgentTarget, access: Access) -> str:
     return f"{service.url}?" + urlencode({k: v for k, v in query.items() if v}, quote_via=quote)
 
 
-def sign_in(
-    service: Service, target: AgentTarget, settings: Settings, hide: Callable[[str], None]
-) -> Access:
+def sign_in(service: Service, target: AgentTarget, settings: Settings, hide: Callable[[str], None]) -> Access:
     """Fetch what the handshake needs, all tokens at the same time. Blocks: seconds, with a slow CLI.
 
     Every secret is given to `hide` before anything can log it. To a plain-text endpoint on this machine
@@ -171,7 +170,7 @@ def fetch_tokens(scopes: Iterable[str]) -> dict[str, str]:
         except (AzureError, ValueError) as error:  # ValueError: AZURE_TOKEN_CREDENTIALS is off
             raise failures.not_signed_in(str(error), scope) from error
 
-    pending = {scope: in_background(lambda scope=scope: fetch(scope)) for scope in scopes}
+    pending = {scope: in_background(partial(fetch, scope)) for scope in scopes}
     return {scope: future.result() for scope, future in pending.items()}
 
 

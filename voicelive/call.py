@@ -10,7 +10,8 @@ from contextlib import closing
 from voicelive import VoiceLiveError, failures
 from voicelive.audio import SILENCE, Sink, Source
 from voicelive.connection import Connection
-from voicelive.conversation import Conversation, Message
+from voicelive.conversation import Conversation
+from voicelive.session import Message
 from voicelive.wav import paced, silence
 
 log = logging.getLogger(__name__)
@@ -81,18 +82,19 @@ class Call:
         if self._connected_at and not self._conversation.ready.is_set():
             if now - self._connected_at > SESSION_TIMEOUT_S:
                 raise failures.no_session(SESSION_TIMEOUT_S)
-        elif self._source_ended_at and self._is_heard_out(now - self._source_ended_at):
-            self.over.set()
-        elif self._source_ended_at and now - max(self._source_ended_at, self._last_event_at) > NO_ANSWER_S:
-            raise VoiceLiveError(f"The service did not answer for {NO_ANSWER_S:.0f} s.")
+        elif self._source_ended_at:
+            self._check_rest(now, self._source_ended_at)
 
-    def _is_heard_out(self, waited_s: float) -> bool:
-        """Whether, after the end of the source, nobody has anything more to say."""
+    def _check_rest(self, now: float, ended_at: float) -> None:
+        """After the end of the source the conversation is over when all was said and heard."""
         if not self._conversation.heard_user:
-            if waited_s > NO_SPEECH_S:
+            if now - ended_at > NO_SPEECH_S:
                 raise VoiceLiveError(f"The service noticed no speech in {self._source.name}.")
-            return False
-        return waited_s > SETTLE_S and self._conversation.is_resting and self._sink.wait_until_heard(0)
+        elif self._conversation.is_resting:
+            if now - ended_at > SETTLE_S and self._sink.wait_until_heard(0):
+                self.over.set()
+        elif now - max(ended_at, self._last_event_at) > NO_ANSWER_S:
+            raise VoiceLiveError(f"The service gave no answer for {NO_ANSWER_S:.0f} s.")
 
     def _read(self) -> None:
         """The reader: connect, ask for the session, and handle events until there are no more."""
@@ -101,18 +103,17 @@ class Call:
             self._connected_at = time.monotonic()
             self._conversation.send = connection.send
             connection.send(self._first_message)
-            with closing(iter(connection)) as events:
-                for event in events:
-                    self._handle(event)
-                    if self.over.is_set():
-                        break
+            with closing(connection.__iter__()) as events:
+                for event in events:  # until end() closes the connection, or the service does
+                    if not self.over.is_set():
+                        self._handle(event)
             if not self.over.is_set() and connection.close_code != 1000:
                 raise failures.connection_ended(connection.close_code, connection.close_reason)
         except VoiceLiveError as failure:
             self._failure = failure
         except Exception:
             log.exception("the reader failed")
-            self._failure = VoiceLiveError("Something went wrong that never should.", "Please report it.")
+            self._failure = failures.bug()
         self.over.set()
 
     def _handle(self, event: Message) -> None:

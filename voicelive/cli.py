@@ -104,7 +104,7 @@ def say(text: str) -> None:
 def start(target: "AgentTarget", settings: Settings, options: Options, is_demo: bool = False) -> None:
     """Check everything that a person can get wrong, all at once, then hold the conversation."""
     from voicelive.auth import find_service
-    from voicelive.conversation import read_overrides, session_update
+    from voicelive.session import read_overrides, session_update
     from voicelive.settings import VOICE
     from voicelive.talk import Plan, talk
 

@@ -8,7 +8,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import suppress
 from typing import Any, cast
 
@@ -68,7 +68,7 @@ class Connection:
             self._blocks.append(pcm)
             self._wake.notify()
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Generator[dict[str, Any], None, None]:
         """The service's events until the connection ends. What is no event is logged and left out."""
         try:
             while (text := self._receive()) is not None:
@@ -218,5 +218,3 @@ def _parse(data: bytes) -> dict[str, Any] | None:
         log.warning("no JSON object: %.200r", data)
         return None
     return event
-
-

@@ -86,6 +86,11 @@ def in_words(failure: VoiceLiveError) -> str:
     return f"{failure.message}\n{failure.remedy}".rstrip()
 
 
+def bug() -> VoiceLiveError:
+    """Something that no other function here explains; its traceback is in the technical log."""
+    return VoiceLiveError("Something went wrong that never should.", "Please report it.")
+
+
 def not_signed_in(reason: str, scope: str) -> VoiceLiveError:
     """No credential gave a token for `scope`; `reason` is azure-identity's own, long, explanation."""
     lines = [line.strip() for line in reason.splitlines() if "Credential:" in line]

@@ -106,7 +106,7 @@ def c_libraries_into(log: TextIO) -> Iterator[None]:
     except OSError:  # started without a stderr
         yield
         return
-    sys.stderr = open(  # noqa: SIM115  closed below
+    sys.stderr = open(  # noqa: SIM115, PTH123  closed below; a descriptor has no path
         screen_fd, "w", buffering=1, encoding=python_stderr.encoding, errors="backslashreplace"
     )
     os.dup2(log.fileno(), 2)
@@ -137,6 +137,4 @@ def _create(path: Path) -> TextIO:
     def for_owner_only(name: str, flags: int) -> int:
         return os.open(name, flags | os.O_APPEND, 0o600)
 
-    return open(  # noqa: SIM115  closed by RunLogs.recording
-        path, "x", buffering=1, encoding="utf-8", errors="backslashreplace", opener=for_owner_only
-    )
+    return open(path, "x", buffering=1, encoding="utf-8", errors="backslashreplace", opener=for_owner_only)

@@ -78,5 +78,3 @@ class Screen:
             with suppress(OSError, ValueError):  # nobody reads any more, or the stream is closed
                 stream.write(self._redact(text))
                 stream.flush()
-
-

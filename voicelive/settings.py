@@ -55,9 +55,7 @@ API_VERSION = Setting(
     ),
 )
 API_KEY = Setting("api_key", ("AZURE_VOICE_LIVE_API_KEY",), secret=True)
-VOICE = Setting(
-    "voice", ("AZURE_VOICE_LIVE_VOICE", "VOICE_NAME"), default="en-US-Ava:DragonHDLatestNeural"
-)
+VOICE = Setting("voice", ("AZURE_VOICE_LIVE_VOICE", "VOICE_NAME"), default="en-US-Ava:DragonHDLatestNeural")
 
 
 @dataclass(frozen=True)

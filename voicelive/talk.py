@@ -17,9 +17,10 @@ from voicelive.audio import Microphone, Sink, Source, Speaker
 from voicelive.auth import AgentTarget, Service, in_background, request_url, sign_in
 from voicelive.call import Call
 from voicelive.connection import Connection
-from voicelive.conversation import Conversation, Message
+from voicelive.conversation import Conversation
 from voicelive.logs import Redactor, RunLogs, c_libraries_into
 from voicelive.screen import Screen
+from voicelive.session import Message, user_may_interrupt
 from voicelive.settings import Settings
 from voicelive.transcript import Transcript
 from voicelive.wav import WavSink, WavSource
@@ -57,11 +58,16 @@ def talk(plan: Plan) -> int:
         try:
             with ExitStack() as stack:
                 _converse(plan, logs, screen, redact, stack)
-        except VoiceLiveError as failure:
+        except VoiceLiveError as error:
+            failure = error
             log.info("failed", exc_info=True)
-            screen.note(f"{failures.in_words(failure)}\nTechnical log: {shown(logs.technical_path)}")
-            return failure.exit_code
-        return 0
+        except Exception:
+            log.exception("failed")
+            failure = failures.bug()
+        else:
+            return 0
+        screen.note(f"{failures.in_words(failure)}\nTechnical log: {shown(logs.technical_path)}")
+        return failure.exit_code
 
 
 def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack: ExitStack) -> None:
@@ -78,12 +84,11 @@ def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack
     stack.callback(source.close)
     screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}")
     screen.note(f"Logs: {shown(logs.conversation_path)}\n      {shown(logs.technical_path)}")
-    turn_detection = plan.first_message["session"].get("turn_detection") or {}
     conversation = Conversation(
         sink,
         transcript,
         note=screen.note,
-        interrupts=turn_detection.get("interrupt_response") is not False,
+        interrupts=user_may_interrupt(plan.first_message),
         truncates=not plan.target.is_classic,
     )
 
@@ -112,9 +117,9 @@ def wait_for_end(call: Call, transcript: Transcript, screen: Screen) -> None:
                 told_muted = True
                 screen.note(failures.SILENT_MICROPHONE)
         call.check()
-    except VoiceLiveError as failure:
+    except VoiceLiveError:
         screen.note(f"Request id: {call.request_id}")
-        raise failure
+        raise
     finally:
         transcript.close()
         seconds = round(time.monotonic() - started)

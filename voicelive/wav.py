@@ -66,9 +66,10 @@ class WavSource:
             resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="int16")
             at_end = False
             while not at_end:
-                frames = np.frombuffer(file.readframes(max(1, rate // 50)), dtype="<i2")
-                at_end = not len(frames)
-                whole = frames[: len(frames) // channels * channels].reshape(-1, channels)
+                pcm = file.readframes(max(1, rate // 50))
+                at_end = not pcm
+                frames = len(pcm) // (FRAME_BYTES * channels)  # a file may break off within one
+                whole = np.frombuffer(pcm, dtype="<i2", count=frames * channels).reshape(-1, channels)
                 mono = whole.mean(axis=1).astype(np.int16) if channels > 1 else whole[:, 0]
                 yield resampler.resample_chunk(mono, last=at_end).tobytes()
 

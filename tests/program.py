@@ -1,0 +1,160 @@
+"""The scripts as a person runs them: child processes with an environment of their own."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO
+
+ROOT = Path(__file__).resolve().parents[1]
+TIMEOUT_S = 30
+# Of the tests' own environment only what a program needs; no setting and no sign-in gets through.
+KEPT = (
+    "PATH",
+    "HOME",
+    "SYSTEMROOT",
+    "TEMP",
+    "TMP",
+    "LANG",
+    "PYTHONPATH",
+    "USERPROFILE",
+    "COMSPEC",
+    "PATHEXT",
+)
+NO_SOUND = {
+    "ALSA_CONFIG_PATH": str(Path(__file__).with_name("no_sound.conf")),
+    "PULSE_SERVER": "unix:/nonexistent",
+    "JACK_NO_START_SERVER": "1",
+}
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """The environment of a machine without sound, Azure settings and Azure login, plus `variables`."""
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return {
+        **kept,
+        **NO_SOUND,
+        "PYTHONIOENCODING": "utf-8",
+        "AZURE_TOKEN_CREDENTIALS": "AzureCliCredential",
+        **variables,
+    }
+
+
+class Program:
+    """A script that runs, its output as it comes, and the logs that it leaves in `log_dir`."""
+
+    def __init__(
+        self,
+        *arguments: str,
+        log_dir: Path,
+        script: str = "voicelive_agent.py",
+        env: Mapping[str, str] | None = None,
+        stdin: int | IO[bytes] = subprocess.PIPE,
+        cwd: Path = ROOT,
+    ) -> None:
+        self.log_dir = log_dir
+        options = ["--log-dir", str(log_dir)] if arguments else []
+        self.process = subprocess.Popen(
+            [sys.executable, str(cwd / script), *arguments, *options],
+            env=dict(env or environment()),
+            cwd=cwd,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.stdout = self.stderr = ""
+        self._grown = threading.Condition()  # guards both texts, notified when one of them grows
+        self._readers = [
+            threading.Thread(target=self._read, args=(name,), daemon=True) for name in ("stdout", "stderr")
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def wait_for(self, condition: Callable[[], object], timeout_s: float = TIMEOUT_S) -> None:
+        """Wait until `condition`, asked after each line of output, holds."""
+        with self._grown:
+            held = self._grown.wait_for(lambda: condition() or self.process.poll() is not None, timeout_s)
+            assert held and condition(), f"not seen:\n{self.stdout}\n{self.stderr}"
+
+    def wait(self, timeout_s: float = TIMEOUT_S) -> int:
+        """The exit code."""
+        try:
+            code = self.process.wait(timeout_s)
+        finally:
+            self.process.kill()
+        for reader in self._readers:
+            reader.join()
+        return code
+
+    def type(self, line: str) -> None:
+        """Type a line and Enter."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.flush()
+
+    def end(self, how: Callable[[], None]) -> tuple[int, float]:
+        """End the program by `how`; its exit code and how many seconds that took."""
+        started = time.monotonic()
+        how()
+        return self.wait(), time.monotonic() - started
+
+    @property
+    def conversation_log(self) -> str:
+        return self._log("conversation")
+
+    @property
+    def technical_log(self) -> str:
+        return self._log("voicelive")
+
+    def _log(self, kind: str) -> str:
+        (path,) = self.log_dir.glob(f"*_{kind}.log")
+        return path.read_text(encoding="utf-8")
+
+    def _read(self, name: str) -> None:
+        stream = getattr(self.process, name)
+        while data := stream.read1():
+            with self._grown:
+                setattr(self, name, getattr(self, name) + data.decode("utf-8", "replace"))
+                self._grown.notify_all()
+        with self._grown:
+            self._grown.notify_all()
+
+
+def fake_az(folder: Path, *, fails: bool = False, together: int = 1) -> str:
+    """A PATH on which `az` answers with a token `token-for-<host of the scope>`, or that nobody signed in.
+
+    With `together`, each call answers only when so many calls were made.
+    """
+    folder.mkdir()
+    program = folder / "az.py"
+    program.write_text(FAKE_AZ.format(fails=fails, together=together))
+    if os.name == "nt":
+        (folder / "az.cmd").write_text(f'@"{sys.executable}" "{program}" %*\n')
+    else:
+        (folder / "az").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{program}" "$@"\n')
+        (folder / "az").chmod(0o755)
+    return os.pathsep.join([str(folder), os.environ["PATH"]])
+
+
+FAKE_AZ = """
+import json, pathlib, sys, time
+
+if {fails}:
+    sys.exit("ERROR: Please run 'az login' to setup account.")
+resource = sys.argv[sys.argv.index("--resource") + 1] if "--resource" in sys.argv else ""
+scope = sys.argv[sys.argv.index("--scope") + 1] if "--scope" in sys.argv else resource
+host = scope.split("/")[2]
+folder = pathlib.Path(__file__).parent
+(folder / f"asked-{{host}}").touch()
+deadline = time.monotonic() + 5
+while len(list(folder.glob("asked-*"))) < {together}:
+    if time.monotonic() > deadline:
+        sys.exit("ERROR: the calls came one after the other")
+    time.sleep(0.01)
+expires = int(time.time()) + 3600
+print(json.dumps({{"accessToken": f"token-for-{{host}}", "expires_on": expires, "tokenType": "Bearer",
+                  "expiresOn": "2099-01-01 00:00:00.000000", "tenant": "t", "subscription": "s"}}))
+"""

@@ -1,0 +1,129 @@
+"""Real servers on this machine, for what the stand-in does not do: TLS, and answers that are none."""
+
+import datetime
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from websockets.sync.server import ServerConnection, serve
+
+TIMEOUT_S = 10
+
+
+@contextmanager
+def websocket_server(handler: Callable[[ServerConnection], None]) -> Iterator[str]:
+    """A WebSocket server that treats each client with `handler`; its ws:// URL."""
+    with serve(handler, "127.0.0.1", 0, compression=None, close_timeout=0.2) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)  # ends by shutdown()
+        thread.start()
+        try:
+            yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/voice-live/realtime"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def tcp_server(
+    handler: Callable[[socket.socket], None], context: ssl.SSLContext | None = None
+) -> Iterator[int]:
+    """A TCP (or, with `context`, TLS) server, each client on a daemon thread of its own; its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def treat(client: socket.socket) -> None:
+        with suppress(OSError), client:
+            handler(context.wrap_socket(client, server_side=True) if context else client)
+
+    def accept() -> None:  # ends when the listener is shut down
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=treat, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def answers(response: str) -> Callable[[socket.socket], None]:
+    """A handler that reads one HTTP request and answers with `response`, whatever was asked."""
+
+    def handler(client: socket.socket) -> None:
+        read_head(client)
+        client.sendall(response.replace("\n", "\r\n").encode())
+
+    return handler
+
+
+def forwards_to(port: int) -> Callable[[socket.socket], None]:
+    """A handler that passes everything on to another port of this machine, and back."""
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+
+    def handler(client: socket.socket) -> None:
+        client.settimeout(None)
+        with socket.create_connection(("127.0.0.1", port)) as server:
+            threading.Thread(target=pump, args=(server, client), daemon=True).start()
+            pump(client, server)
+
+    return handler
+
+
+def read_head(client: socket.socket) -> bytes:
+    """An HTTP request up to its empty line."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        if not (data := client.recv(65536)):
+            break
+        head += data
+    return head
+
+
+def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """A certificate for localhost that nobody trusts by itself, and a server's context with it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName(
+                [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+            ),
+            critical=False,
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    trusted, private = folder / "cert.pem", folder / "key.pem"
+    trusted.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted, private)
+    return trusted, context

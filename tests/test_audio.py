@@ -1,0 +1,111 @@
+"""The account of what was heard: no sound card is needed for it."""
+
+import numpy as np
+import pytest
+
+from voicelive.audio import RAMP_FRAMES, Heard, Playback
+
+LOUD = 10_000
+
+
+def pcm(frames: int, level: int = LOUD) -> bytes:
+    return np.full(frames, level, dtype="<i2").tobytes()
+
+
+def render(playback: Playback, frames: int) -> list[int]:
+    out = bytearray(b"\x55" * (2 * frames))
+    playback.render(memoryview(out))
+    return [int(sample) for sample in np.frombuffer(out, dtype="<i2")]
+
+
+def test_pieces_are_heard_in_order_and_then_there_is_silence() -> None:
+    playback = Playback()
+    playback.play(pcm(3, 1), "a")
+    playback.play(pcm(2, 2), "a")
+    playback.play(pcm(1, 3), "b")
+
+    assert render(playback, 4) + render(playback, 4) == [1, 1, 1, 2, 2, 3, 0, 0]
+    assert (playback.heard("a"), playback.heard("b")) == (5, 1)
+
+
+def test_an_interruption_is_silence_after_a_short_ramp() -> None:
+    playback = Playback()
+    playback.play(pcm(10_000), "a")
+    playback.play(pcm(10_000), "b")
+    render(playback, 480)
+
+    heard = playback.interrupt()
+    after = render(playback, 480)
+
+    assert heard == Heard("a", 480 + RAMP_FRAMES, 10_000)
+    assert playback.heard("a") == 480 + RAMP_FRAMES
+    assert playback.heard("b") == 0
+    assert after[0] == LOUD and after[RAMP_FRAMES - 1] < LOUD // 20
+    assert max(np.abs(np.diff(after))) <= LOUD // RAMP_FRAMES + 1  # no click
+    assert not any(after[RAMP_FRAMES:])
+
+
+def test_what_comes_after_an_interruption_is_heard_from_its_first_frame() -> None:
+    playback = Playback()
+    playback.play(pcm(10_000), "a")
+    playback.interrupt()
+    playback.play(pcm(2, 7), "b")
+
+    assert render(playback, RAMP_FRAMES + 2)[-2:] == [7, 7]
+
+
+def test_less_than_a_ramp_is_faded_to_its_end() -> None:
+    playback = Playback()
+    playback.play(pcm(10), "a")
+
+    assert playback.interrupt() == Heard("a", 10, 10)
+    assert render(playback, 12)[9:] == [pytest.approx(LOUD / 10, abs=1), 0, 0]
+
+
+def test_who_is_interrupted_after_the_last_word_was_heard_out() -> None:
+    playback = Playback()
+    playback.play(pcm(480), "a")
+    render(playback, 480)
+
+    assert playback.interrupt() == Heard("a", 480, 480)
+    assert playback.interrupt() is None, "the same item is not cut off twice"
+
+
+def test_without_sound_there_is_nothing_to_interrupt() -> None:
+    assert Playback().interrupt() is None
+
+
+@pytest.mark.parametrize(
+    ("pieces", "heard"),
+    [
+        ([b"\x01", b"\x02\x03\x04"], [0x0201, 0x0403]),  # one frame in two pieces
+        ([b"\x01\x02\x03", b"\x05\x06"], [0x0201, 0x0605]),  # a byte too many, and no more of it
+        ([b"", b"\x01\x02"], [0x0201]),
+    ],
+)
+def test_frames_stay_whole_whatever_the_pieces(pieces: list[bytes], heard: list[int]) -> None:
+    playback = Playback()
+    for piece in pieces:
+        playback.play(piece, "a")
+
+    assert render(playback, len(heard)) == heard
+
+
+def test_waiting_ends_when_all_was_heard() -> None:
+    playback = Playback()
+    assert playback.wait_until_heard(0)
+
+    playback.play(pcm(10), "a")
+    assert not playback.wait_until_heard(0)
+    render(playback, 10)
+
+    assert playback.wait_until_heard(0)
+
+
+def test_an_interruption_counts_as_heard_out_after_its_ramp() -> None:
+    playback = Playback()
+    playback.play(pcm(10_000), "a")
+    playback.interrupt()
+    render(playback, RAMP_FRAMES)
+
+    assert playback.wait_until_heard(0)

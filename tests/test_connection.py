@@ -1,0 +1,251 @@
+"""One WebSocket against real servers on this machine."""
+
+import base64
+import json
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from servers import answers, certificate, forwards_to, read_head, tcp_server, websocket_server
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection
+
+from voicelive import EXIT_NO_ACCESS, VoiceLiveError
+from voicelive import connection as module
+from voicelive.audio import BACKLOG_BLOCKS
+from voicelive.connection import Connection
+
+TOKEN = "Bearer very-secret-token"
+
+
+def says(*frames: str | bytes) -> Callable[[ServerConnection], None]:
+    """A service that sends these frames, and closes."""
+
+    def handler(client: ServerConnection) -> None:
+        for frame in frames:
+            client.send(frame)
+
+    return handler
+
+
+class Reader:
+    """Iterates a connection on a thread of its own, as the client does."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.events: queue.Queue[dict[str, Any] | None] = queue.Queue()  # None: the iteration ended
+        self._connection = connection
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with closing(self._connection.__iter__()) as events:
+            for event in events:
+                self.events.put(event)
+        self.events.put(None)
+
+    def join(self, timeout_s: float = 10) -> None:
+        self._thread.join(timeout_s)
+        assert not self._thread.is_alive()
+
+
+def test_events_come_as_dicts() -> None:
+    with websocket_server(says('{"type": "a"}', '{"type": "b", "n": [1]}')) as url:
+        connection = Connection(url, {})
+
+        assert list(connection) == [{"type": "a"}, {"type": "b", "n": [1]}]
+        assert connection.close_code == 1000
+
+
+@pytest.mark.parametrize(
+    "frame", ["not json", "[1, 2]", "7", "null", b"\xff\xfe\x00", b"{\xff}", "{" * 100_000, "[" * 100_000, ""]
+)
+def test_a_message_that_is_no_event_costs_itself_and_nothing_else(
+    frame: str | bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with websocket_server(says(frame, '{"type": "next"}')) as url:
+        assert list(Connection(url, {})) == [{"type": "next"}]
+
+    assert "not JSON" in caplog.text or "no JSON object" in caplog.text
+
+
+def test_messages_and_speech_reach_the_service_in_order() -> None:
+    received: queue.Queue[Any] = queue.Queue()
+
+    def handler(client: ServerConnection) -> None:
+        for frame in client:
+            received.put(json.loads(frame))
+
+    with websocket_server(handler) as url:
+        connection = Connection(url, {})
+        reader = Reader(connection)
+        connection.send({"type": "session.update", "session": {}})
+        connection.send_audio(b"\1\2")
+        connection.send_audio(b"\3\4")
+
+        messages = [received.get(timeout=10) for _ in range(3)]
+        connection.close()
+        reader.join()
+
+    assert messages[0] == {"type": "session.update", "session": {}}
+    assert [base64.b64decode(message["audio"]) for message in messages[1:]] == [b"\1\2", b"\3\4"]
+    assert messages[1]["type"] == "input_audio_buffer.append"
+
+
+def test_the_service_s_code_and_reason_are_kept() -> None:
+    with websocket_server(lambda client: client.close(1008, "too many tries")) as url:
+        connection = Connection(url, {})
+        assert list(connection) == []
+
+    assert (connection.close_code, connection.close_reason) == (1008, "too many tries")
+
+
+def test_a_line_that_is_cut_ends_the_iteration() -> None:
+    with websocket_server(lambda client: client.socket.shutdown(socket.SHUT_RDWR)) as url:
+        connection = Connection(url, {})
+        assert list(connection) == []
+
+    assert connection.close_code is None
+
+
+def test_closing_says_goodbye_and_frees_the_reader() -> None:
+    code: queue.Queue[int | None] = queue.Queue()
+
+    def handler(client: ServerConnection) -> None:
+        try:
+            client.recv()
+        except ConnectionClosed as closed:
+            code.put(closed.rcvd.code if closed.rcvd else None)
+
+    with websocket_server(handler) as url:
+        connection = Connection(url, {})
+        reader = Reader(connection)
+        connection.close()
+        reader.join()
+
+    assert code.get(timeout=10) == 1000
+
+
+def accepts_and_reads_nothing(client: socket.socket) -> None:
+    """A service that takes the connection and then never reads again."""
+    from websockets.http11 import Request
+    from websockets.server import ServerProtocol
+
+    protocol = ServerProtocol()
+    protocol.receive_data(read_head(client))
+    (request,) = protocol.events_received()
+    assert isinstance(request, Request)
+    protocol.send_response(protocol.accept(request))
+    for data in protocol.data_to_send():
+        client.sendall(data)
+    threading.Event().wait(30)
+
+
+def test_a_service_that_stops_reading_costs_a_second_of_speech_and_no_more() -> None:
+    with tcp_server(accepts_and_reads_nothing) as port:
+        connection = Connection(f"ws://127.0.0.1:{port}/", {})
+        reader = Reader(connection)
+        block = bytes(960)
+
+        while connection.dropped_blocks == 0:  # until the buffers between are full
+            connection.send_audio(block)
+        for _ in range(1_000):
+            connection.send_audio(block)
+
+        assert len(connection._blocks) == BACKLOG_BLOCKS
+        started = time.monotonic()
+        connection.close()
+        reader.join()
+        assert time.monotonic() - started < 2
+
+
+def test_a_handshake_that_is_refused_is_explained_and_the_token_stays_secret(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("DEBUG")
+    body = '{"error": {"code": "401", "message": "Access denied due to invalid token."}}'
+    response = f"HTTP/1.1 401 Unauthorized\nContent-Length: {len(body)}\n\n{body}"
+    with tcp_server(answers(response)) as port, pytest.raises(VoiceLiveError) as failure:
+        Connection(f"ws://127.0.0.1:{port}/?agent-access-token=very-secret-token", {"Authorization": TOKEN})
+
+    assert failure.value.exit_code == EXIT_NO_ACCESS
+    assert "HTTP 401" in failure.value.message
+    assert "Access denied due to invalid token." in failure.value.message
+    assert "very-secret-token" not in caplog.text + str(failure.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_never_followed(status: int) -> None:
+    asked: list[bytes] = []
+    with tcp_server(lambda client: asked.append(read_head(client))) as elsewhere:
+        response = f"HTTP/1.1 {status} Found\nLocation: ws://localhost:{elsewhere}/\nContent-Length: 0\n\n"
+        with tcp_server(answers(response)) as port, pytest.raises(VoiceLiveError) as failure:
+            Connection(f"ws://127.0.0.1:{port}/", {"Authorization": TOKEN})
+
+    assert f"HTTP {status}" in failure.value.message
+    assert asked == []
+
+
+def test_where_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    with pytest.raises(VoiceLiveError, match="nobody listens there"):
+        Connection(f"ws://127.0.0.1:{port}/", {})
+
+
+def test_a_host_that_does_not_exist() -> None:
+    with pytest.raises(VoiceLiveError, match="there is no such host"):
+        Connection("wss://no-such-host.invalid/", {})
+
+
+def test_a_service_that_never_answers_the_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CONNECT_TIMEOUT_S", 0.3)
+    silent = threading.Event()
+
+    def says_nothing(client: socket.socket) -> None:
+        silent.wait(5)
+
+    with tcp_server(says_nothing) as port, pytest.raises(VoiceLiveError, match="it does not answer"):
+        Connection(f"ws://127.0.0.1:{port}/", {})
+    silent.set()
+
+
+def test_a_certificate_that_nobody_trusts_is_refused(tmp_path: Path) -> None:
+    _, context = certificate(tmp_path)
+    asked: list[bytes] = []
+    listening = tcp_server(lambda client: asked.append(read_head(client)), context)
+    with listening as port, pytest.raises(VoiceLiveError, match="certificate is not trusted"):
+        Connection(f"wss://localhost:{port}/", {"Authorization": TOKEN})
+
+    assert asked == []
+
+
+def test_over_tls_one_thread_sends_while_another_receives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted, context = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+
+    def echo(client: ServerConnection) -> None:
+        for frame in client:
+            client.send(frame)
+
+    with (
+        websocket_server(echo) as url,
+        tcp_server(forwards_to(int(url.split(":")[2].split("/")[0])), context) as port,
+    ):
+        connection = Connection(f"wss://localhost:{port}/", {})
+        reader = Reader(connection)
+        for number in range(500):
+            connection.send({"type": "n", "n": number, "filler": "x" * 1_000})
+        received = [reader.events.get(timeout=10) for _ in range(500)]
+        connection.close()
+        reader.join()
+
+    assert [event and event["n"] for event in received] == list(range(500))

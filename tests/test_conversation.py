@@ -1,0 +1,367 @@
+"""What each event means: no thread, no network and no sound is needed for it."""
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voicelive import EXIT_NO_ACCESS, VoiceLiveError
+from voicelive.audio import RAMP_FRAMES, Playback
+from voicelive.conversation import Conversation
+from voicelive.logs import Redactor
+from voicelive.screen import Screen
+from voicelive.session import merged, read_overrides, session_update, user_may_interrupt
+from voicelive.transcript import Transcript
+
+Event = dict[str, Any]
+
+
+class Held:
+    """A conversation, and all that it does."""
+
+    def __init__(self, **options: bool) -> None:
+        self.playback = Playback()
+        self.log = io.StringIO()
+        self.notes: list[str] = []
+        self.sent: list[Any] = []
+        redact = Redactor()
+        transcript = Transcript(Screen(redact), self.log, redact)
+        self.conversation = Conversation(self.playback, transcript, note=self.notes.append, **options)  # type: ignore[arg-type]
+        self.conversation.send = self.sent.append
+
+    def handle(self, *events: Event) -> None:
+        for event in events:
+            self.conversation.handle(event)
+
+    def render(self, frames: int) -> bytes:
+        out = bytearray(2 * frames)
+        self.playback.render(memoryview(out))
+        return bytes(out)
+
+
+UPDATED: Event = {"type": "session.updated", "session": {"id": "sess_1"}}
+SPEECH_STARTED: Event = {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "u2"}
+
+
+def created(response: str = "resp_1") -> Event:
+    return {"type": "response.created", "response": {"id": response, "status": "in_progress"}}
+
+
+def added(response: str = "resp_1", item: str = "item_1") -> Event:
+    return {"type": "response.output_item.added", "response_id": response, "item": {"id": item}}
+
+
+def audio(pcm: bytes, response: str = "resp_1", item: str = "item_1") -> Event:
+    delta = base64.b64encode(pcm).decode()
+    return {"type": "response.audio.delta", "delta": delta, "response_id": response, "item_id": item}
+
+
+def words(text: str, response: str = "resp_1", item: str = "item_1") -> Event:
+    return {
+        "type": "response.audio_transcript.delta",
+        "delta": text,
+        "response_id": response,
+        "item_id": item,
+    }
+
+
+def done(response: str = "resp_1", **details: object) -> Event:
+    return {"type": "response.done", "response": {"id": response, "status": "completed", **details}}
+
+
+def test_the_agents_sound_is_played_and_its_words_are_written() -> None:
+    held = Held()
+    held.handle(UPDATED, created(), added(), words("Yes."), audio(b"\1\0\2\0"), done())
+
+    assert held.render(3) == b"\1\0\2\0\0\0"
+    assert held.log.getvalue() == "Agent Audio Response:\tYes."
+    assert held.conversation.is_resting
+
+
+def test_speaking_over_the_agent_silences_it_for_good() -> None:
+    held = Held()
+    held.handle(UPDATED, created(), audio(bytes([1]) * 9_600))
+    held.render(480)
+
+    held.handle(SPEECH_STARTED, audio(bytes([1]) * 9_600), done(), audio(bytes([1]) * 960))
+
+    assert not any(held.render(4_800)[2 * RAMP_FRAMES :])
+
+
+def test_speaking_over_an_answer_that_was_sent_whole_silences_it_too() -> None:
+    held = Held()
+    held.handle(UPDATED, created(), audio(bytes([1]) * 9_600), done(), SPEECH_STARTED, audio(b"\1\1" * 99))
+
+    assert not any(held.render(4_800)[2 * RAMP_FRAMES :])
+
+
+def test_the_next_answer_is_heard_from_its_first_frame() -> None:
+    held = Held()
+    held.handle(UPDATED, created(), audio(b"\1\1" * 480), SPEECH_STARTED, audio(b"\2\2" * 480), done())
+    held.handle(created("resp_2"), audio(b"\3\3" * 480, "resp_2", "item_2"))
+
+    assert held.render(RAMP_FRAMES + 480)[2 * RAMP_FRAMES :] == b"\3\3" * 480
+
+
+def test_the_service_is_told_how_much_was_heard() -> None:
+    held = Held(truncates=True)
+    held.handle(UPDATED, created(), audio(b"\1\1" * 24_000))
+    held.render(12_000)
+
+    held.handle(SPEECH_STARTED)
+
+    assert held.sent == [
+        {"type": "conversation.item.truncate", "item_id": "item_1", "content_index": 0, "audio_end_ms": 504}
+    ]
+    held.handle(SPEECH_STARTED)
+    assert len(held.sent) == 1, "once"
+
+
+def test_nothing_is_truncated_when_all_was_heard() -> None:
+    held = Held(truncates=True)
+    held.handle(UPDATED, created(), audio(b"\1\1" * 480), done())
+    held.render(480)
+
+    held.handle(SPEECH_STARTED)
+
+    assert held.sent == []
+    assert "interrupted" not in held.log.getvalue()
+
+
+def test_the_classic_routes_are_told_nothing() -> None:
+    held = Held(truncates=False)
+    held.handle(UPDATED, created(), audio(b"\1\1" * 480), SPEECH_STARTED)
+
+    assert held.sent == []
+
+
+def test_the_log_marks_an_answer_that_was_cut_off() -> None:
+    held = Held()
+    held.handle(UPDATED, created(), added(), words("Once upon"), audio(b"\1\1" * 4_800), SPEECH_STARTED)
+    held.handle(words(" a time"), done(status="cancelled"))
+
+    assert held.log.getvalue() == "Agent Audio Response:\tOnce upon (interrupted)"
+
+
+def test_a_session_may_forbid_interruptions() -> None:
+    held = Held(interrupts=False)
+    held.handle(UPDATED, created(), audio(b"\1\1" * 480), SPEECH_STARTED)
+
+    assert held.render(480) == b"\1\1" * 480
+
+
+def test_a_turn_is_open_until_its_answer_begins() -> None:
+    held = Held()
+    held.handle(UPDATED)
+    states = []
+    for event in (SPEECH_STARTED, {"type": "input_audio_buffer.speech_stopped"}, created(), done()):
+        held.handle(event)
+        states.append(held.conversation.is_resting)
+
+    assert states == [False, False, False, True]
+    assert held.conversation.heard_user
+
+
+def test_the_question_stands_above_the_answer() -> None:
+    held = Held()
+    held.handle(
+        UPDATED,
+        {"type": "input_audio_buffer.committed", "previous_item_id": None, "item_id": "u1"},
+        created(),
+        words("Noon."),
+        {
+            "type": "conversation.item.input_audio_transcription.completed",
+            "item_id": "u1",
+            "content_index": 0,
+            "transcript": "How late is it?",
+        },
+        {
+            "type": "response.audio_transcript.done",
+            "transcript": "Noon.",
+            "response_id": "resp_1",
+            "item_id": "item_1",
+        },
+    )
+
+    assert held.log.getvalue() == "User Input:\tHow late is it?\nAgent Audio Response:\tNoon."
+
+
+def test_a_session_without_transcription_holds_no_answer() -> None:
+    held = Held()
+    held.handle({"type": "session.updated", "session": {"input_audio_transcription": None}})
+    held.handle(
+        {"type": "input_audio_buffer.committed", "item_id": "u1"}, created(), added(), words("Yes."), done()
+    )
+
+    assert held.log.getvalue() == "Agent Audio Response:\tYes."
+
+
+def test_text_answers_are_written_as_such() -> None:
+    held = Held()
+    held.handle(
+        UPDATED,
+        created(),
+        {"type": "response.text.delta", "delta": "Su", "response_id": "resp_1", "item_id": "item_1"},
+        {"type": "response.text.done", "text": "Sure!", "response_id": "resp_1", "item_id": "item_1"},
+    )
+
+    assert held.log.getvalue() == "Agent Text Response:\tSure!"
+
+
+@pytest.mark.parametrize(
+    ("event", "note"),
+    [
+        ({"type": "warning", "warning": {"message": "Ignored."}}, "The service warns: Ignored."),
+        (
+            {
+                "type": "error",
+                "error": {"code": "conversation_already_has_active_response", "message": "Wait."},
+            },
+            "The service reports conversation_already_has_active_response: Wait.",
+        ),
+        (
+            done(status="failed", status_details={"error": {"message": "Failed to create message"}}),
+            "The agent's answer is failed: Failed to create message",
+        ),
+        (
+            done(status="incomplete", status_details={"reason": "max_output_tokens"}),
+            "The agent's answer is incomplete: max_output_tokens",
+        ),
+        (
+            {
+                "type": "conversation.item.input_audio_transcription.failed",
+                "item_id": "u1",
+                "error": {"message": "No words."},
+            },
+            "Your words could not be transcribed: No words.",
+        ),
+    ],
+)
+def test_what_goes_wrong_is_shown_and_the_conversation_goes_on(event: Event, note: str) -> None:
+    held = Held()
+    held.handle(UPDATED, event, created(), audio(b"\1\0"))
+
+    assert held.notes == [note]
+    assert held.render(1) == b"\1\0"
+
+
+def test_an_error_before_the_session_stands_ends_the_run() -> None:
+    error = {
+        "type": "error",
+        "error": {"code": "invalid_request_error", "message": "Unauthorized to AI Agent service"},
+    }
+
+    with pytest.raises(VoiceLiveError, match="Unauthorized") as failure:
+        Held().handle(error)
+
+    assert failure.value.exit_code == EXIT_NO_ACCESS
+    assert "Foundry User" in failure.value.remedy
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"type": None},
+        {"type": 7},
+        {"type": "some.future.event", "foo": 1},
+        {"type": "session.created", "session": None},
+        {"type": "response.created"},
+        {"type": "response.audio.delta", "delta": 5, "item_id": "item_1"},
+        {
+            "type": "response.audio.delta",
+            "delta": "not base64!",
+            "response_id": "resp_1",
+            "item_id": "item_1",
+        },
+        {"type": "response.audio.delta", "delta": "AAAA", "item_id": ["item_1"]},
+        {"type": "response.done", "response": {"id": None}},
+        {"type": "error", "error": "broken"},
+        {"type": "conversation.item.created", "item": None},
+    ],
+)
+def test_a_malformed_or_unknown_event_changes_nothing(event: Event) -> None:
+    held = Held()
+    held.handle(UPDATED, event)
+
+    held.handle(created(), audio(b"\1\0"))
+
+    assert held.render(1) == b"\1\0"
+    assert held.notes == []
+
+
+def test_every_event_of_the_protocol_is_survived() -> None:
+    """Every type that the service may send, with the fields that all of them share."""
+    held = Held()
+    held.handle(UPDATED)
+    for kind in ("response.function_call_arguments.done", "mcp_list_tools.failed", "rate_limits.updated"):
+        held.handle(
+            {"type": kind, "event_id": "e", "response_id": "resp_1", "item_id": "i", "output_index": 0}
+        )
+
+    assert held.conversation.is_resting
+
+
+def test_the_session_fits_its_api_version() -> None:
+    preview = session_update("2025-05-01-preview", "Ava", {})["session"]
+    current = session_update("2026-07-15", "Ava", {})["session"]
+
+    assert "modalities" not in preview
+    assert preview["turn_detection"]["end_of_utterance_detection"] == {
+        "model": "semantic_detection_v1",
+        "threshold": 0.01,
+        "timeout": 2,
+    }
+    assert current["turn_detection"]["end_of_utterance_detection"] == {
+        "model": "semantic_detection_v1",
+        "threshold_level": "default",
+        "timeout_ms": 2000,
+    }
+    assert current["input_audio_sampling_rate"] == 24_000
+    assert current["voice"] == {"type": "azure-standard", "name": "Ava", "temperature": 0.8}
+
+
+def test_a_persons_own_fields_are_merged_over_the_session(tmp_path: Path) -> None:
+    path = tmp_path / "session.json"
+    path.write_text(
+        '{"turn_detection": {"silence_duration_ms": 700}, "voice": {"rate": "1.2"}, "temperature": 1}'
+    )
+
+    session = session_update("2026-07-15", "Ava", read_overrides(path))["session"]
+
+    assert session["turn_detection"]["silence_duration_ms"] == 700
+    assert session["turn_detection"]["type"] == "azure_semantic_vad"
+    assert session["voice"]["rate"] == "1.2" and session["voice"]["name"] == "Ava"
+    assert session["temperature"] == 1
+
+
+def test_null_turns_a_feature_off() -> None:
+    message = {
+        "session": merged({"turn_detection": {"type": "azure_semantic_vad"}}, {"turn_detection": None})
+    }
+
+    assert message == {"session": {"turn_detection": None}}
+    assert user_may_interrupt(message)
+    assert not user_may_interrupt({"session": {"turn_detection": {"interrupt_response": False}}})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "no JSON"),
+        ("[]", "no JSON object"),
+        (json.dumps({"output_audio_format": "g711_ulaw"}), "output_audio_format must stay"),
+        (json.dumps({"input_audio_sampling_rate": 16000}), "input_audio_sampling_rate must stay 24000"),
+    ],
+)
+def test_a_session_file_that_cannot_be_used_is_explained(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "session.json"
+    path.write_text(text)
+
+    with pytest.raises(VoiceLiveError, match=said) as failure:
+        read_overrides(path)
+
+    assert failure.value.exit_code == 2

@@ -1,0 +1,115 @@
+"""The files of a run, and the secrets that never get into them."""
+
+import io
+import logging
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from voicelive import EXIT_USAGE, VoiceLiveError
+from voicelive.logs import HIDDEN, RedactingFormatter, Redactor, RunLogs, without_secrets
+
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL2FpIn0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Bearer SECRET",
+        "{'Authorization': 'Bearer SECRET', 'x': 1}",
+        '{"api-key": "SECRET"}',
+        "api-key: SECRET",
+        "api-key=SECRET&x=1",
+        "wss://h/p?agent-access-token=SECRET&agent-id=a",
+        "authorization=Bearer%20SECRET",
+        f"nobody was told of {JWT} before",
+    ],
+)
+def test_what_looks_like_a_secret_is_hidden(text: str) -> None:
+    hidden = without_secrets(text)
+
+    assert "SECRET" not in hidden and JWT not in hidden
+    assert HIDDEN in hidden
+
+
+def test_a_secret_that_is_known_is_hidden_wherever_it_stands() -> None:
+    redact = Redactor()
+    redact.hide("k-0123456789")
+
+    assert redact("(k-0123456789, k-0123456789)") == f"({HIDDEN}, {HIDDEN})"
+
+
+def test_what_is_no_secret_stays() -> None:
+    text = "GET wss://h/voice-live/realtime?agent-name=anna, headers Authorization, api-key"
+
+    assert Redactor()(text) == text
+
+
+def test_a_traceback_is_searched_for_secrets_too() -> None:
+    redact = Redactor()
+    redact.hide("k-0123456789")
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(RedactingFormatter(redact))
+    try:
+        raise ValueError(f"no host in k-0123456789, {JWT}")
+    except ValueError:
+        record = logging.LogRecord("a.child", logging.ERROR, "", 0, "%s", ("k-0123456789",), sys.exc_info())
+    handler.handle(record)
+
+    assert "Traceback" in stream.getvalue()
+    assert "0123456789" not in stream.getvalue() and JWT not in stream.getvalue()
+
+
+def test_two_runs_in_one_second_have_files_of_their_own(tmp_path: Path) -> None:
+    runs = [RunLogs(tmp_path / "logs", Redactor()) for _ in range(3)]
+
+    assert len({run.conversation_path for run in runs} | {run.technical_path for run in runs}) == 6
+    for run in runs:
+        with run.recording():
+            logging.getLogger("any.logger").debug("heard by %s", run.stamp)
+        assert run.technical_path.read_text().endswith(f":any.logger:DEBUG:heard by {run.stamp}\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_only_the_owner_may_read_the_logs(tmp_path: Path) -> None:
+    logs = RunLogs(tmp_path, Redactor())
+
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (logs.conversation_path, logs.technical_path)}
+    assert modes == {0o600}
+
+
+def test_a_folder_that_takes_no_logs_is_named(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("a file")
+
+    with pytest.raises(VoiceLiveError, match="logs cannot be written to") as failure:
+        RunLogs(tmp_path / "logs", Redactor())
+
+    assert failure.value.exit_code == EXIT_USAGE
+    assert "--log-dir" in failure.value.remedy
+
+
+NOISY = """
+import os, sys
+from pathlib import Path
+from voicelive.logs import Redactor, RunLogs, c_libraries_into
+
+logs = RunLogs(Path(sys.argv[1]), Redactor())
+with logs.recording(), c_libraries_into(logs.technical):
+    os.write(2, b"ALSA lib: no such card\\n")
+    print("for people", file=sys.stderr)
+os.write(2, b"afterwards\\n")
+"""
+
+
+def test_what_c_libraries_write_goes_to_the_log_and_not_to_the_screen(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", NOISY, str(tmp_path)]
+    program = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+
+    assert program.stderr.split("\n") == ["for people", "afterwards", ""]
+    (log,) = tmp_path.glob("*_voicelive.log")
+    assert log.read_text() == "ALSA lib: no such card\n"

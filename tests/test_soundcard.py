@@ -1,0 +1,82 @@
+"""A conversation on a sound card: the virtual one, under the real PortAudio."""
+
+import re
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from program import ROOT, Program
+from soundcard import Recording, VirtualSoundCard, levels
+
+pytestmark = pytest.mark.soundcard
+
+LOUD = 300  # RMS; speech is louder, silence is zero
+
+
+def sample() -> bytes:
+    with wave.open(str(ROOT / "voicelive" / "sample.wav")) as file:
+        return bytes(file.readframes(file.getnframes()))
+
+
+def is_loud(pcm: bytes) -> bool:
+    return bool(np.any(levels(pcm) > LOUD))
+
+
+def talking(card: VirtualSoundCard, log_dir: Path) -> Program:
+    """A demo on the sound card that has reached its session."""
+    program = Program("demo", log_dir=log_dir, env=card.environment)
+    program.wait_for(lambda: "Session sess_" in program.stderr)
+    return program
+
+
+def silent_from(recording: Recording, frame: int, blocks: int = 50) -> int:
+    """The first block at or after `frame` that begins a second of silence, in blocks from there."""
+
+    def found(pcm: bytes) -> bool:
+        quiet = levels(pcm[2 * frame :]) < LOUD
+        return any(quiet[at : at + blocks].all() for at in range(len(quiet) - blocks))
+
+    quiet = levels(recording.wait_for(found, timeout_s=15)[2 * frame :]) < LOUD
+    return next(at for at in range(len(quiet)) if quiet[at : at + blocks].all())
+
+
+def test_what_is_said_into_the_microphone_is_answered_from_the_speaker(
+    sound_card: VirtualSoundCard, tmp_path: Path
+) -> None:
+    program = talking(sound_card, tmp_path)
+
+    with sound_card.recording() as recording:
+        assert sound_card.speak(sample()).wait(timeout=10) == 0
+        answered = len(recording.wait_for(is_loud, timeout_s=10)) // 2
+        program.wait_for(lambda: "Agent: You spoke" in program.stdout)
+        silent_from(recording, frame=answered)
+        heard = recording.pcm
+    program.type("q")
+
+    assert program.wait() == 0
+    spoken = np.count_nonzero(levels(sample()) > LOUD)
+    assert np.count_nonzero(levels(heard) > LOUD) == pytest.approx(spoken, rel=0.15)
+    assert "User Input:\t(3." in program.conversation_log
+    assert "(interrupted)" not in program.conversation_log
+
+
+def test_speaking_over_the_agent_silences_it(sound_card: VirtualSoundCard, tmp_path: Path) -> None:
+    program = talking(sound_card, tmp_path)
+
+    with sound_card.recording() as recording:
+        assert sound_card.speak(sample()).wait(timeout=10) == 0
+        answered = len(recording.wait_for(is_loud, timeout_s=10)) // 2
+        sound_card.speak(sample())
+        program.wait_for(lambda: "(interrupted)" in program.stdout)
+        cut_off = silent_from(recording, frame=answered)
+        recording.wait_for(lambda pcm: is_loud(pcm[2 * answered + 960 * (cut_off + 50) :]), timeout_s=15)
+    program.type("q")
+
+    assert program.wait() == 0
+    assert cut_off < 75, "of the 3.4 s of the first answer, at most 1.5 s were heard"
+    (truncated,) = re.findall(r'sent: .*"audio_end_ms": (\d+)', program.technical_log)
+    # It was heard from its quiet beginning on, of 200 ms; the recording was looked at from its first word on.
+    assert 20 * cut_off <= int(truncated) <= 20 * cut_off + 250, "the service knows what was heard"
+    first, second = re.findall(r"Agent Audio Response:\t.*", program.conversation_log)
+    assert first.endswith("(interrupted)") and not second.endswith("(interrupted)")

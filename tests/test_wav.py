@@ -1,0 +1,168 @@
+"""WAV files in place of the microphone and the speaker."""
+
+import itertools
+import threading
+import time
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voicelive import EXIT_USAGE, VoiceLiveError
+from voicelive.audio import BLOCK_BYTES, BLOCK_S, SAMPLE_RATE
+from voicelive.wav import WavSink, WavSource, paced, silence
+
+
+def write_wav(path: Path, rate: int, channels: int, seconds: float, width: int = 2) -> Path:
+    """A tone of 440 Hz in the first channel, silence in the others."""
+    time_s = np.arange(int(rate * seconds)) / rate
+    frames = np.zeros((len(time_s), channels))
+    frames[:, 0] = 16_000 * np.sin(2 * np.pi * 440 * time_s)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(width)
+        file.setframerate(rate)
+        file.writeframes(frames.astype(f"<i{width}").tobytes())
+    return path
+
+
+def samples(path: Path) -> "np.ndarray[tuple[int], np.dtype[np.int16]]":
+    with wave.open(str(path)) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (SAMPLE_RATE, 1, 2)
+        return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels"), [(24_000, 1), (44_100, 2), (8_000, 1), (48_000, 6), (11_025, 1)]
+)
+def test_a_file_of_any_rate_and_channel_count_becomes_24_khz_mono(
+    tmp_path: Path, rate: int, channels: int
+) -> None:
+    source = WavSource(write_wav(tmp_path / "in.wav", rate, channels, seconds=0.5))
+
+    blocks = list(source)
+    pcm = np.frombuffer(b"".join(blocks), dtype="<i2").astype(float)
+
+    assert {len(block) for block in blocks} == {BLOCK_BYTES}
+    assert len(blocks) in (25, 26)
+    spectrum = np.abs(np.fft.rfft(pcm))
+    assert np.argmax(spectrum) * SAMPLE_RATE / len(pcm) == pytest.approx(440, abs=2)
+    assert np.sqrt(np.mean(pcm**2)) == pytest.approx(16_000 / channels / np.sqrt(2), rel=0.05)
+
+
+def test_blocks_come_as_fast_as_they_would_be_spoken(tmp_path: Path) -> None:
+    source = WavSource(write_wav(tmp_path / "in.wav", 24_000, 1, seconds=0.2))
+    started = time.monotonic()
+
+    at = [time.monotonic() - started for _ in source]
+
+    assert len(at) == 10
+    assert all(when >= (number + 1) * BLOCK_S - 0.001 for number, when in enumerate(at))
+
+
+def test_closing_ends_a_blocked_iteration() -> None:
+    stopped = threading.Event()
+
+    def rarely() -> Iterator[bytes]:
+        yield b"first"
+        stopped.wait()
+        yield b"second"
+
+    blocks = paced(rarely(), stopped)
+    assert next(blocks) == b"first"
+    threading.Timer(0.05, stopped.set).start()
+
+    assert next(blocks, None) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "no 16-bit PCM WAV"),
+        (b"ID3 this is an mp3" * 10, "no 16-bit PCM WAV"),
+        (b"RIFF\4\0\0\0WAVE", "PCM WAV"),
+    ],
+)
+def test_a_file_that_is_no_wav_is_named_with_the_line_that_converts_it(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "in.mp3"
+    path.write_bytes(content)
+
+    with pytest.raises(VoiceLiveError) as failure:
+        WavSource(path)
+
+    assert said in failure.value.message and str(path) in failure.value.message
+    assert f"sox {path} " in failure.value.remedy and "-b 16" in failure.value.remedy
+    assert failure.value.exit_code == EXIT_USAGE
+
+
+def test_other_sample_widths_are_refused_with_the_line_that_converts_them(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "in.wav", 24_000, 1, seconds=0.1, width=4)
+
+    with pytest.raises(VoiceLiveError, match="32-bit samples") as failure:
+        WavSource(path)
+
+    assert "sox" in failure.value.remedy
+
+
+@pytest.mark.parametrize("name", ["missing.wav", "."])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(VoiceLiveError) as failure:
+        WavSource(tmp_path / name)
+
+    assert str(tmp_path) in failure.value.message
+
+
+def test_an_empty_wav_is_named(tmp_path: Path) -> None:
+    with pytest.raises(VoiceLiveError, match="no sound in it"):
+        WavSource(write_wav(tmp_path / "in.wav", 24_000, 1, seconds=0))
+
+
+def test_a_file_that_breaks_off_is_played_to_its_last_whole_frame(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "in.wav", 24_000, 2, seconds=0.1)
+    path.write_bytes(path.read_bytes()[:-1001])
+
+    assert len(list(WavSource(path))) == 5
+
+
+def test_the_sink_keeps_the_time_of_a_real_speaker(tmp_path: Path) -> None:
+    sink = WavSink(tmp_path / "out.wav")
+    sound = np.full(2_400, 1_000, dtype="<i2").tobytes()  # 100 ms
+
+    sink.play(sound, "a")
+    assert sink.wait_until_heard(5)
+    sink.play(sound * 100, "b")  # 10 s, cut off at once
+    heard = sink.interrupt()
+    assert sink.wait_until_heard(5)
+    sink.play(sound, "c")
+    assert sink.wait_until_heard(5)
+    sink.close()
+
+    played = samples(tmp_path / "out.wav")
+    assert heard is not None and heard.frames < 4_800
+    assert np.count_nonzero(played) == pytest.approx(2 * 2_400 + heard.frames, abs=10)
+    assert len(played) == pytest.approx(np.flatnonzero(played)[-1], abs=1_000)
+
+
+def test_the_file_of_a_sink_is_valid_at_any_moment(tmp_path: Path) -> None:
+    sink = WavSink(tmp_path / "out.wav")
+    sink.play(bytes(4_800), "a")
+    assert sink.wait_until_heard(5)
+
+    assert len(samples(tmp_path / "out.wav")) >= 1_920
+
+    sink.close()
+
+
+def test_a_sink_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(VoiceLiveError, match=r"out\.wav") as failure:
+        WavSink(tmp_path / "no folder" / "out.wav")
+
+    assert failure.value.exit_code == EXIT_USAGE
+
+
+def test_silence_has_no_end() -> None:
+    assert set(itertools.islice(silence(), 1_000)) == {bytes(BLOCK_BYTES)}

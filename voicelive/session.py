@@ -1,0 +1,83 @@
+"""The session that the service is asked for, by api-version, with a person's own fields over it."""
+
+import copy
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from voicelive import failures
+from voicelive.audio import SAMPLE_RATE
+
+Message = Mapping[str, Any]
+
+# In the service's own names (protocol reference §2).
+SESSION: Message = {
+    "turn_detection": {
+        "type": "azure_semantic_vad",
+        "threshold": 0.3,
+        "prefix_padding_ms": 200,
+        "silence_duration_ms": 200,
+        "remove_filler_words": False,
+        "end_of_utterance_detection": {"model": "semantic_detection_v1"},
+    },
+    "input_audio_noise_reduction": {"type": "azure_deep_noise_suppression"},
+    "input_audio_echo_cancellation": {"type": "server_echo_cancellation"},
+    "voice": {"type": "azure-standard", "temperature": 0.8},
+}
+# The service rejects a session with any field that its api-version does not know.
+UNTIL_2025_05_01_PREVIEW: Message = {
+    "turn_detection": {"end_of_utterance_detection": {"threshold": 0.01, "timeout": 2}}
+}
+SINCE_2025_10_01: Message = {
+    "modalities": ["text", "audio"],
+    "input_audio_format": "pcm16",
+    "output_audio_format": "pcm16",
+    "input_audio_sampling_rate": SAMPLE_RATE,
+    "turn_detection": {
+        "interrupt_response": True,
+        "create_response": True,
+        "end_of_utterance_detection": {"threshold_level": "default", "timeout_ms": 2000},
+    },
+}
+FIXED_FIELDS = ("input_audio_format", "output_audio_format", "input_audio_sampling_rate")
+
+
+def session_update(api_version: str, voice: str, overrides: Message) -> dict[str, Any]:
+    """The first message: the session for this api-version, with a person's overrides merged over it."""
+    is_preview = api_version <= "2025-05-01-preview"
+    shape = merged(SESSION, UNTIL_2025_05_01_PREVIEW if is_preview else SINCE_2025_10_01)
+    session = merged(shape, {"voice": {"name": voice}})
+    return {"type": "session.update", "session": merged(session, overrides)}
+
+
+def merged(base: Message, over: Message) -> dict[str, Any]:
+    """`base` with the values of `over`, objects within objects too. Neither is changed."""
+    result = copy.deepcopy(dict(base))
+    for key, value in over.items():
+        nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if nested else copy.deepcopy(value)
+    return result
+
+
+def read_overrides(path: Path) -> dict[str, Any]:
+    """A person's session fields from a JSON file. Raises VoiceLiveError (exit code 2) for anything else."""
+    try:
+        session = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise failures.unusable_file(path, error.strerror or error) from error
+    except ValueError as error:
+        raise failures.unusable_file(path, f"no JSON ({error})") from error
+    if not isinstance(session, dict):
+        raise failures.unusable_file(path, "no JSON object of session fields, such as {...}")
+    for field in FIXED_FIELDS:
+        if session.get(field, SINCE_2025_10_01[field]) != SINCE_2025_10_01[field]:
+            wanted = json.dumps(SINCE_2025_10_01[field])
+            raise failures.unusable_file(path, f"{field} must stay {wanted}: that is what is sent and played")
+    return session
+
+
+def user_may_interrupt(message: Message) -> bool:
+    """Whether the session of this session.update lets the user cut in."""
+    turn_detection = message["session"].get("turn_detection") or {}
+    return turn_detection.get("interrupt_response") is not False
