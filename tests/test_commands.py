@@ -27,9 +27,27 @@ def simulator() -> Iterator[Simulator]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def question(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The first word of the sample, as a WAV file: a whole conversation about it takes five seconds."""
+    path = tmp_path_factory.mktemp("question") / "question.wav"
+    with wave.open(SAMPLE) as sample, wave.open(str(path), "wb") as file:
+        file.setparams(sample.getparams())
+        file.writeframes(sample.readframes(24_000))
+    return str(path)
+
+
 @pytest.fixture
 def logs(tmp_path: Path) -> Path:
-    return tmp_path / "logs"
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def sound(question: str, logs: Path) -> tuple[str, ...]:
+    """The options that take the question for the microphone, and a file for the speaker."""
+    return "--input", question, "--output", str(logs / "heard.wav")
 
 
 def loudness(path: Path) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
@@ -45,8 +63,8 @@ def test_the_demo_holds_a_whole_conversation_on_a_bare_machine(logs: Path) -> No
 
     assert program.wait() == 0
     assert re.fullmatch(r"You: \(3\.\d s of speech\)\nAgent: You spoke for 3\.\d s; .*\n", program.stdout)
-    assert "The microphone cannot be opened" in program.stderr
-    assert "The speaker cannot be opened" in program.stderr
+    assert "There is no microphone." in program.stderr
+    assert "There is no speaker." in program.stderr
     assert program.conversation_log.startswith(
         "Agent Session Log:\nUsing agent: stand-in\nProject name: demo\nSession Config: {"
     )
@@ -58,18 +76,15 @@ def test_the_demo_holds_a_whole_conversation_on_a_bare_machine(logs: Path) -> No
     assert 2.0 < 0.02 * np.count_nonzero(loudness(heard) > 300) < 4.0
 
 
-def test_an_agent_by_name(simulator: Simulator, logs: Path) -> None:
+def test_an_agent_by_name(simulator: Simulator, logs: Path, sound: tuple[str, ...]) -> None:
     before = len(simulator.sessions)
     program = Program(
         "project",
         "--endpoint",
         simulator.endpoint,
         *NAMED,
-        "--input",
-        SAMPLE,
-        "--output",
-        str(logs / "o.wav"),
-        log_dir=prepared(logs),
+        *sound,
+        log_dir=logs,
     )
 
     assert program.wait() == 0, program.stderr
@@ -81,17 +96,14 @@ def test_an_agent_by_name(simulator: Simulator, logs: Path) -> None:
     assert "agent-name=anna" in program.technical_log
 
 
-def prepared(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
 @pytest.mark.parametrize("script", ["voicelive_agent.py", "hub_variant.py"])
-def test_an_agent_of_a_hub_based_project(simulator: Simulator, logs: Path, script: str) -> None:
+def test_an_agent_of_a_hub_based_project(
+    simulator: Simulator, logs: Path, sound: tuple[str, ...], script: str
+) -> None:
     before = len(simulator.sessions)
     program = Program(
         *(["hub"] if script == "voicelive_agent.py" else []),
-        *("--input", SAMPLE, "--output", str(prepared(logs) / "o.wav")),
+        *sound,
         script=script,
         log_dir=logs,
         env=environment(
@@ -112,7 +124,7 @@ def test_an_agent_of_a_hub_based_project(simulator: Simulator, logs: Path, scrip
     assert "deprecated since 2026-08-31" in program.stderr
 
 
-def test_tokens_are_for_the_service_only(tmp_path: Path, logs: Path) -> None:
+def test_tokens_are_for_the_service_only(tmp_path: Path, logs: Path, sound: tuple[str, ...]) -> None:
     """Real TLS and the real azure-identity: both tokens arrive, and stand nowhere else."""
     trusted, context = certificate(tmp_path)
     with Simulator() as service:
@@ -120,8 +132,7 @@ def test_tokens_are_for_the_service_only(tmp_path: Path, logs: Path) -> None:
         with tcp_server(forwards_to(port), context) as tls:
             program = Program(
                 *("hub", "--endpoint", f"https://localhost:{tls}", "--agent-id", "asst_1"),
-                *("--connection-string", CONNECTION_STRING, "--input", SAMPLE),
-                *("--output", str(prepared(logs) / "o.wav")),
+                *("--connection-string", CONNECTION_STRING, *sound),
                 log_dir=logs,
                 env=environment(PATH=fake_az(tmp_path / "bin", together=2), SSL_CERT_FILE=str(trusted)),
             )
@@ -134,10 +145,11 @@ def test_tokens_are_for_the_service_only(tmp_path: Path, logs: Path) -> None:
     assert "token-for" not in everything
 
 
-def test_who_is_not_signed_in_is_told_what_to_type(tmp_path: Path, logs: Path) -> None:
+def test_who_is_not_signed_in_is_told_what_to_type(
+    tmp_path: Path, logs: Path, sound: tuple[str, ...]
+) -> None:
     program = Program(
-        *("project", "--endpoint", "https://localhost:1", *NAMED, "--input", SAMPLE),
-        *("--output", str(prepared(logs) / "o.wav")),
+        *("project", "--endpoint", "https://localhost:1", *NAMED, *sound),
         log_dir=logs,
         env=environment(PATH=fake_az(tmp_path / "bin", fails=True)),
     )
@@ -148,13 +160,12 @@ def test_who_is_not_signed_in_is_told_what_to_type(tmp_path: Path, logs: Path) -
     assert "Traceback" not in program.stderr + program.stdout
 
 
-def test_a_refusal_is_told_with_the_request_id_and_the_log(logs: Path) -> None:
+def test_a_refusal_is_told_with_the_request_id_and_the_log(logs: Path, sound: tuple[str, ...]) -> None:
     body = '{"error": {"message": "Principal lacks a role."}}'
     response = f"HTTP/1.1 403 Forbidden\nContent-Length: {len(body)}\n\n{body}"
     with tcp_server(answers(response)) as port:
         program = Program(
-            *("project", "--endpoint", f"http://127.0.0.1:{port}", *NAMED, "--input", SAMPLE),
-            *("--output", str(prepared(logs) / "o.wav")),
+            *("project", "--endpoint", f"http://127.0.0.1:{port}", *NAMED, *sound),
             log_dir=logs,
         )
         assert program.wait() == 4
@@ -165,11 +176,12 @@ def test_a_refusal_is_told_with_the_request_id_and_the_log(logs: Path) -> None:
     assert "_voicelive.log" in program.stderr
 
 
-def test_an_agent_that_the_service_does_not_know_ends_the_run(simulator: Simulator, logs: Path) -> None:
+def test_an_agent_that_the_service_does_not_know_ends_the_run(
+    simulator: Simulator, logs: Path, sound: tuple[str, ...]
+) -> None:
     """Refused by an error event, after HTTP 101."""
     program = Program(
-        *("project", "--endpoint", simulator.endpoint, *NAMED, "--input", SAMPLE),
-        *("--output", str(prepared(logs) / "o.wav")),
+        *("project", "--endpoint", simulator.endpoint, *NAMED, *sound),
         log_dir=logs,
         env=environment(AZURE_VOICE_LIVE_API_KEY="k-0123456789"),
     )
@@ -189,7 +201,7 @@ def test_a_file_without_speech_ends_the_run_with_a_line(
         file.writeframes(bytes(9_600))
     program = Program(
         *("project", "--endpoint", simulator.endpoint, *NAMED, "--input", str(tmp_path / "quiet.wav")),
-        *("--output", str(prepared(logs) / "o.wav")),
+        *("--output", str(logs / "heard.wav")),
         log_dir=logs,
     )
 
@@ -201,7 +213,7 @@ def test_only_the_demo_replaces_a_missing_microphone(simulator: Simulator, logs:
     program = Program("project", "--endpoint", simulator.endpoint, *NAMED, log_dir=logs)
 
     assert program.wait() == 1
-    assert "cannot be opened" in program.stderr
+    assert "There is no speaker." in program.stderr
 
 
 QUIT: dict[str, tuple[int, Callable[[Program], None]]] = {
@@ -214,12 +226,11 @@ QUIT: dict[str, tuple[int, Callable[[Program], None]]] = {
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 @pytest.mark.parametrize("way", QUIT)
 def test_every_way_out_takes_less_than_a_second_and_closes_the_logs(
-    simulator: Simulator, logs: Path, way: str
+    simulator: Simulator, logs: Path, sound: tuple[str, ...], way: str
 ) -> None:
     before = len(simulator.sessions)
     program = Program(
-        *("project", "--endpoint", simulator.endpoint, *NAMED, "--input", SAMPLE),
-        *("--output", str(prepared(logs) / "o.wav")),
+        *("project", "--endpoint", simulator.endpoint, *NAMED, *sound),
         log_dir=logs,
     )
     program.wait_for(lambda: "Session sess_" in program.stderr)
@@ -233,18 +244,18 @@ def test_every_way_out_takes_less_than_a_second_and_closes_the_logs(
     assert program.conversation_log.endswith("\n")
     assert "closed by the service: 1000" in program.technical_log, "the socket was closed properly"
     assert simulator.wait_for(lambda: not simulator.sessions[before].open, timeout=5)
-    assert len(loudness(logs / "o.wav"))
+    assert len(loudness(logs / "heard.wav"))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
 @pytest.mark.parametrize("stdin", ["<&-", "</dev/null"])
-def test_a_closed_stdin_is_no_reason_to_end(simulator: Simulator, logs: Path, stdin: str) -> None:
+def test_a_closed_stdin_is_no_reason_to_end(
+    simulator: Simulator, logs: Path, sound: tuple[str, ...], stdin: str
+) -> None:
     command = (
         f'"{sys.executable}" voicelive_agent.py project --endpoint {simulator.endpoint} --project-name p '
     )
-    command += (
-        f'--agent-name anna --input "{SAMPLE}" --output "{prepared(logs)}/o.wav" --log-dir "{logs}" {stdin}'
-    )
+    command += f'--agent-name anna {" ".join(sound)} --log-dir "{logs}" {stdin}'
 
     shell = subprocess.run(command, shell=True, cwd=ROOT, env=environment(), capture_output=True, text=True)
 

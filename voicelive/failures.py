@@ -160,7 +160,9 @@ def no_portaudio(error: OSError) -> VoiceLiveError:
 
 def no_device(kind: str, error: Exception) -> VoiceLiveError:
     """There is no microphone or no speaker, or it cannot be opened; `kind` says which."""
-    return VoiceLiveError(f"The {kind} cannot be opened: {error}.", f"Plug one in. {WITHOUT_SOUND}")
+    if "querying device -1" in str(error):  # PortAudio's default, where there is none
+        return VoiceLiveError(f"There is no {kind}.", f"Plug one in. {WITHOUT_SOUND}")
+    return VoiceLiveError(f"The {kind} cannot be opened: {error}.", WITHOUT_SOUND)
 
 
 def unusable_file(name: object, problem: object, remedy: str = "") -> VoiceLiveError:

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TextIO
 
 # Escape sequences (CSI, OSC and other strings, two-character ones), and control characters but line breaks.
@@ -19,6 +20,11 @@ _UNPRINTABLE = re.compile(
 def printable(text: str) -> str:
     """The text without anything that moves a cursor, changes a colour or rings a bell."""
     return _UNPRINTABLE.sub(lambda found: " " if found[0] in "\t\x0b\x0c" else "", text.replace("\r\n", "\n"))
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be named from here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 class Screen:

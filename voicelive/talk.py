@@ -19,7 +19,7 @@ from voicelive.call import Call
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
 from voicelive.logs import Redactor, RunLogs, c_libraries_into
-from voicelive.screen import Screen
+from voicelive.screen import Screen, shown
 from voicelive.session import Message, user_may_interrupt
 from voicelive.settings import Settings
 from voicelive.transcript import Transcript
@@ -209,8 +209,3 @@ def sigterm_as_exit() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def shown(path: Path) -> str:
-    """A path as short as it can be named from here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

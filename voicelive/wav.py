@@ -19,6 +19,7 @@ from voicelive.audio import (
     SILENCE,
     Playback,
 )
+from voicelive.screen import shown
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class WavSource:
 
     def __init__(self, path: Path) -> None:
         """Open the file. Raises VoiceLiveError (exit code 2) for one that is no 16-bit PCM WAV."""
-        self.name = str(path)
+        self.name = shown(path)
         self._closed = threading.Event()  # set by close(), ends the iteration
         try:
             self._file = wave.open(str(path), "rb")  # noqa: SIM115  closed by close()
@@ -83,7 +84,7 @@ class WavSink(Playback):
     def __init__(self, path: Path) -> None:
         """Create the file, or replace it. Raises VoiceLiveError (exit code 2) where that fails."""
         super().__init__()
-        self.name = str(path)
+        self.name = shown(path)
         self._closed = threading.Event()  # set by close(), ends the clock
         try:
             self._raw = path.open("wb", buffering=0)
