@@ -1,10 +1,15 @@
 """What the tests share: the virtual sound card, and CI's rule that its tests are never skipped."""
 
 import os
+import wave
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
+from program import SAMPLE
 from soundcard import UnavailableError, VirtualSoundCard, virtual_sound_card
+
+from voicelive.simulator import Simulator
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +27,35 @@ def sound_card(running_sound_card: VirtualSoundCard) -> Iterator[VirtualSoundCar
     """The virtual sound card; what a test started on it ends with the test."""
     yield running_sound_card
     running_sound_card.hush()
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def question(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The first word of the sample, as a WAV file: a whole conversation about it takes five seconds."""
+    path = tmp_path_factory.mktemp("question") / "question.wav"
+    with wave.open(str(SAMPLE)) as sample, wave.open(str(path), "wb") as file:
+        file.setparams(sample.getparams())
+        file.writeframes(sample.readframes(24_000))
+    return str(path)
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def sound(question: str, logs: Path) -> tuple[str, ...]:
+    """The options that take the question for the microphone, and a file for the speaker."""
+    return "--input", question, "--output", str(logs / "heard.wav")
 
 
 @pytest.hookimpl(wrapper=True)

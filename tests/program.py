@@ -5,11 +5,17 @@ import subprocess
 import sys
 import threading
 import time
+import wave
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+from soundcard import levels
+
 ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = ROOT / "voicelive" / "sample.wav"
+NAMED = ("--project-name", "p", "--agent-name", "anna")  # an agent, for the command `project`
 TIMEOUT_S = 30
 # Of the tests' own environment only what a program needs; no setting and no sign-in gets through.
 KEPT = (
@@ -121,6 +127,13 @@ class Program:
                 self._grown.notify_all()
         with self._grown:
             self._grown.notify_all()
+
+
+def loudness(path: Path) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    """The level of each 20 ms of a 24 kHz mono PCM16 WAV file, RMS."""
+    with wave.open(str(path)) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (24_000, 1, 2)
+        return levels(file.readframes(file.getnframes()))
 
 
 def fake_az(folder: Path, *, fails: bool = False, together: int = 1) -> str:

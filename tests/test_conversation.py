@@ -2,8 +2,6 @@
 
 import base64
 import io
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +11,6 @@ from voicelive.audio import RAMP_FRAMES, Playback
 from voicelive.conversation import Conversation
 from voicelive.logs import Redactor
 from voicelive.screen import Screen
-from voicelive.session import merged, read_overrides, session_update, user_may_interrupt
 from voicelive.transcript import Transcript
 
 Event = dict[str, Any]
@@ -303,65 +300,3 @@ def test_every_event_of_the_protocol_is_survived() -> None:
         )
 
     assert held.conversation.is_resting
-
-
-def test_the_session_fits_its_api_version() -> None:
-    preview = session_update("2025-05-01-preview", "Ava", {})["session"]
-    current = session_update("2026-07-15", "Ava", {})["session"]
-
-    assert "modalities" not in preview
-    assert preview["turn_detection"]["end_of_utterance_detection"] == {
-        "model": "semantic_detection_v1",
-        "threshold": 0.01,
-        "timeout": 2,
-    }
-    assert current["turn_detection"]["end_of_utterance_detection"] == {
-        "model": "semantic_detection_v1",
-        "threshold_level": "default",
-        "timeout_ms": 2000,
-    }
-    assert current["input_audio_sampling_rate"] == 24_000
-    assert current["voice"] == {"type": "azure-standard", "name": "Ava", "temperature": 0.8}
-
-
-def test_a_persons_own_fields_are_merged_over_the_session(tmp_path: Path) -> None:
-    path = tmp_path / "session.json"
-    path.write_text(
-        '{"turn_detection": {"silence_duration_ms": 700}, "voice": {"rate": "1.2"}, "temperature": 1}'
-    )
-
-    session = session_update("2026-07-15", "Ava", read_overrides(path))["session"]
-
-    assert session["turn_detection"]["silence_duration_ms"] == 700
-    assert session["turn_detection"]["type"] == "azure_semantic_vad"
-    assert session["voice"]["rate"] == "1.2" and session["voice"]["name"] == "Ava"
-    assert session["temperature"] == 1
-
-
-def test_null_turns_a_feature_off() -> None:
-    message = {
-        "session": merged({"turn_detection": {"type": "azure_semantic_vad"}}, {"turn_detection": None})
-    }
-
-    assert message == {"session": {"turn_detection": None}}
-    assert user_may_interrupt(message)
-    assert not user_may_interrupt({"session": {"turn_detection": {"interrupt_response": False}}})
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("{", "no JSON"),
-        ("[]", "no JSON object"),
-        (json.dumps({"output_audio_format": "g711_ulaw"}), "output_audio_format must stay"),
-        (json.dumps({"input_audio_sampling_rate": 16000}), "input_audio_sampling_rate must stay 24000"),
-    ],
-)
-def test_a_session_file_that_cannot_be_used_is_explained(tmp_path: Path, text: str, said: str) -> None:
-    path = tmp_path / "session.json"
-    path.write_text(text)
-
-    with pytest.raises(VoiceLiveError, match=said) as failure:
-        read_overrides(path)
-
-    assert failure.value.exit_code == 2

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from program import ROOT, Program
+from program import SAMPLE, Program
 from soundcard import Recording, VirtualSoundCard, levels
 
 pytestmark = pytest.mark.soundcard
@@ -15,7 +15,7 @@ LOUD = 300  # RMS; speech is louder, silence is zero
 
 
 def sample() -> bytes:
-    with wave.open(str(ROOT / "voicelive" / "sample.wav")) as file:
+    with wave.open(str(SAMPLE)) as file:
         return bytes(file.readframes(file.getnframes()))
 
 

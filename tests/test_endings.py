@@ -1,0 +1,170 @@
+"""How a run ends: asked to, refused, or given something that it cannot use."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from program import NAMED, ROOT, SAMPLE, Program, environment, fake_az, loudness
+from servers import answers, tcp_server
+
+from voicelive.simulator import Simulator
+
+
+def test_who_is_not_signed_in_is_told_what_to_type(
+    tmp_path: Path, logs: Path, sound: tuple[str, ...]
+) -> None:
+    program = Program(
+        *("project", "--endpoint", "https://localhost:1", *NAMED, *sound),
+        log_dir=logs,
+        env=environment(PATH=fake_az(tmp_path / "bin", fails=True)),
+    )
+
+    assert program.wait() == 4
+    assert "Not signed in for https://ai.azure.com" in program.stderr
+    assert "az login" in program.stderr
+    assert "Traceback" not in program.stderr + program.stdout
+
+
+def test_a_refusal_is_told_with_the_request_id_and_the_log(logs: Path, sound: tuple[str, ...]) -> None:
+    body = '{"error": {"message": "Principal lacks a role."}}'
+    response = f"HTTP/1.1 403 Forbidden\nContent-Length: {len(body)}\n\n{body}"
+    with tcp_server(answers(response)) as port:
+        program = Program(
+            *("project", "--endpoint", f"http://127.0.0.1:{port}", *NAMED, *sound),
+            log_dir=logs,
+        )
+        assert program.wait() == 4
+
+    assert "Principal lacks a role." in program.stderr
+    assert "`Cognitive Services User` and `Foundry User`" in program.stderr
+    assert re.search(r"Request id: [0-9a-f-]{36}", program.stderr)
+    assert "_voicelive.log" in program.stderr
+
+
+def test_an_agent_that_the_service_does_not_know_ends_the_run(
+    simulator: Simulator, logs: Path, sound: tuple[str, ...]
+) -> None:
+    """Refused by an error event, after HTTP 101."""
+    program = Program(
+        *("project", "--endpoint", simulator.endpoint, *NAMED, *sound),
+        log_dir=logs,
+        env=environment(AZURE_VOICE_LIVE_API_KEY="k-0123456789"),
+    )
+
+    assert program.wait() == 4
+    assert "unset AZURE_VOICE_LIVE_API_KEY" in program.stderr
+    assert "k-0123456789" not in program.stderr + program.technical_log
+
+
+def test_a_file_without_speech_ends_the_run_with_a_line(
+    simulator: Simulator, logs: Path, tmp_path: Path
+) -> None:
+    with wave.open(str(tmp_path / "quiet.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(24_000)
+        file.writeframes(bytes(9_600))
+    program = Program(
+        *("project", "--endpoint", simulator.endpoint, *NAMED, "--input", str(tmp_path / "quiet.wav")),
+        *("--output", str(logs / "heard.wav")),
+        log_dir=logs,
+    )
+
+    assert program.wait() == 1
+    assert "The service noticed no speech in" in program.stderr
+
+
+def test_only_the_demo_replaces_a_missing_microphone(simulator: Simulator, logs: Path) -> None:
+    program = Program("project", "--endpoint", simulator.endpoint, *NAMED, log_dir=logs)
+
+    assert program.wait() == 1
+    assert "There is no speaker." in program.stderr
+
+
+QUIT: dict[str, tuple[int, Callable[[Program], None]]] = {
+    "q": (0, lambda program: program.type("q")),
+    "Ctrl-C": (130, lambda program: program.process.send_signal(signal.SIGINT)),
+    "SIGTERM": (143, lambda program: program.process.terminate()),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.parametrize("way", QUIT)
+def test_every_way_out_takes_less_than_a_second_and_closes_the_logs(
+    simulator: Simulator, logs: Path, sound: tuple[str, ...], way: str
+) -> None:
+    before = len(simulator.sessions)
+    program = Program(
+        *("project", "--endpoint", simulator.endpoint, *NAMED, *sound),
+        log_dir=logs,
+    )
+    program.wait_for(lambda: "Session sess_" in program.stderr)
+    code, end = QUIT[way]
+
+    exit_code, seconds = program.end(lambda: end(program))
+
+    assert exit_code == code
+    assert seconds < 1
+    assert "Traceback" not in program.stderr
+    assert program.conversation_log.endswith("\n")
+    assert "closed by the service: 1000" in program.technical_log, "the socket was closed properly"
+    assert simulator.wait_for(lambda: not simulator.sessions[before].open, timeout=5)
+    assert len(loudness(logs / "heard.wav"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize("stdin", ["<&-", "</dev/null"])
+def test_a_closed_stdin_is_no_reason_to_end(
+    simulator: Simulator, logs: Path, sound: tuple[str, ...], stdin: str
+) -> None:
+    command = (
+        f'"{sys.executable}" voicelive_agent.py project --endpoint {simulator.endpoint} --project-name p '
+    )
+    command += f'--agent-name anna {" ".join(sound)} --log-dir "{logs}" {stdin}'
+
+    shell = subprocess.run(command, shell=True, cwd=ROOT, env=environment(), capture_output=True, text=True)
+
+    assert shell.returncode == 0, shell.stderr
+    assert "Agent: You spoke" in shell.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["project"], ["project name is missing", "agent name is missing", "endpoint is missing"]),
+        (["hub"], ["agent id is missing", "connection string is missing", "endpoint is missing"]),
+        (["project", *NAMED, "--endpoint", "http://example.com"], ["use https"]),
+        (
+            ["project", *NAMED, "--endpoint", "https://<your-resource>"],
+            ["endpoint still holds a placeholder"],
+        ),
+        (["demo", "--input", "no.wav"], ["no.wav: No such file"]),
+        (["demo", "--input", "README.md"], ["README.md: no 16-bit PCM WAV", "sox README.md"]),
+        (["demo", "--session", "requirements.txt"], ["requirements.txt: no JSON"]),
+        (["demo", "--input", str(SAMPLE), "--output", str(SAMPLE)], ["name the same file"]),
+        (["demo", "--log-dir", "README.md"], ["logs cannot be written to"]),
+        (["demo", "--no-such-option"], ["No such option"]),
+        (["dance"], ["No such command"]),
+    ],
+)
+def test_a_mistake_is_told_in_words_and_nothing_is_lost(
+    tmp_path: Path, arguments: list[str], said: list[str]
+) -> None:
+    before = SAMPLE.read_bytes()
+    command = [sys.executable, "voicelive_agent.py", *arguments]
+    if "--log-dir" not in arguments and arguments[0] != "dance":
+        command += ["--log-dir", str(tmp_path)]
+    program = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+
+    assert program.returncode == 2, program.stderr
+    assert all(sentence in program.stderr for sentence in said), program.stderr
+    assert "Traceback" not in program.stderr
+    assert SAMPLE.read_bytes() == before
