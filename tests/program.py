@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import wave
@@ -30,19 +31,19 @@ KEPT = (
     "COMSPEC",
     "PATHEXT",
 )
-NO_SOUND = {
-    "ALSA_CONFIG_PATH": str(Path(__file__).with_name("no_sound.conf")),
-    "PULSE_SERVER": "unix:/nonexistent",
-    "JACK_NO_START_SERVER": "1",
-}
+# ALSA's configuration for a machine without any sound card.
+NO_CARDS = "pcm.!default { type hw card 9 }\nctl.!default { type hw card 9 }\n"
 
 
 def environment(**variables: str) -> dict[str, str]:
     """The environment of a machine without sound, Azure settings and Azure login, plus `variables`."""
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    alsa = Path(tempfile.gettempdir(), "voicelive-no-cards.conf")  # ALSA takes no path with a space
+    alsa.write_text(NO_CARDS)
     return {
-        **kept,
-        **NO_SOUND,
+        **{name: os.environ[name] for name in KEPT if name in os.environ},
+        "ALSA_CONFIG_PATH": str(alsa),
+        "PULSE_SERVER": "unix:/nonexistent",
+        "JACK_NO_START_SERVER": "1",
         "PYTHONIOENCODING": "utf-8",
         "AZURE_TOKEN_CREDENTIALS": "AzureCliCredential",
         **variables,
