@@ -100,7 +100,7 @@ def choose(
     if cli.Options().settings().get(ENDPOINT):
         (project if variant is Variant.project else hub)()
     else:
-        cli.say(f"{ENDPOINT.variables[0]} is not set: this is the demo, with a stand-in of the service.")
+        cli.say(f"{ENDPOINT.variables[0]} is not set: this is the demo, with a stand-in.")
         demo(variant=variant)
 
 
