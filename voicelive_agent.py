@@ -75,6 +75,7 @@ class Variant(str, Enum):
 
 TARGETS = {Variant.project: project_target, Variant.hub: hub_target}
 app.command()(hub)
+app.command()(cli.devices)
 
 
 @app.command()

@@ -45,6 +45,7 @@ def environment(**variables: str) -> dict[str, str]:
         "PULSE_SERVER": "unix:/nonexistent",
         "JACK_NO_START_SERVER": "1",
         "PYTHONIOENCODING": "utf-8",
+        "PYTHONFAULTHANDLER": "1",
         "AZURE_TOKEN_CREDENTIALS": "AzureCliCredential",
         **variables,
     }
@@ -84,7 +85,7 @@ class Program:
         """Wait until `condition`, asked after each line of output, holds."""
         with self._grown:
             held = self._grown.wait_for(lambda: condition() or self.process.poll() is not None, timeout_s)
-            assert held and condition(), f"not seen:\n{self.stdout}\n{self.stderr}"
+            assert held and condition(), f"not seen, {self.process.poll()}:\n{self.stdout}\n{self.stderr}"
 
     def wait(self, timeout_s: float = TIMEOUT_S) -> int:
         """The exit code."""

@@ -176,7 +176,7 @@ def virtual_sound_card() -> Iterator[VirtualSoundCard]:
     for program in ("pulseaudio", "pacat", "parec"):
         if shutil.which(program) is None:
             raise UnavailableError(f"{program} is missing: install pulseaudio, pulseaudio-utils")
-    with tempfile.TemporaryDirectory(prefix="voicelive-sound-") as name, _daemon(Path(name)):
+    with tempfile.TemporaryDirectory(prefix="voicelive-sound-") as name, daemon(Path(name)):
         card = VirtualSoundCard(Path(name))
         try:
             _probe(card.environment)
@@ -198,7 +198,7 @@ def _client_environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _daemon(folder: Path) -> Iterator[None]:
+def daemon(folder: Path) -> Iterator[None]:
     (folder / "client.conf").write_text(CLIENT_CONF)
     (folder / "asound.conf").write_text(ALSA_CONF)
     command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disable-shm=yes"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from voicelive.audio import RAMP_FRAMES, Heard, Playback
+from voicelive.audio import RAMP_FRAMES, REBUFFER_FRAMES, Heard, Playback
 
 LOUD = 10_000
 
@@ -109,3 +109,38 @@ def test_an_interruption_counts_as_heard_out_after_its_ramp() -> None:
     render(playback, RAMP_FRAMES)
 
     assert playback.wait_until_heard(0)
+
+
+def test_after_an_underrun_a_little_is_gathered_first() -> None:
+    playback = Playback()
+    playback.play(pcm(480), "a")
+    assert any(render(playback, 960)), "the first piece is heard at once"
+
+    playback.play(pcm(240), "a")  # it came late
+    assert not any(render(playback, 240))
+    playback.play(pcm(REBUFFER_FRAMES), "a")
+
+    assert render(playback, 240) == [LOUD] * 240
+    assert playback.underruns == 1
+
+
+def test_the_last_piece_is_heard_though_nothing_more_is_to_be_gathered() -> None:
+    playback = Playback()
+    playback.play(pcm(480), "a")
+    render(playback, 960)
+
+    playback.play(pcm(240), "a")
+
+    silence = [render(playback, 240) for _ in range(REBUFFER_FRAMES // 240 - 1)]
+    assert not np.any(silence)
+    assert render(playback, 240) == [LOUD] * 240
+
+
+def test_the_next_answer_is_never_held_back() -> None:
+    playback = Playback()
+    playback.play(pcm(480), "a")
+    render(playback, 960)
+
+    playback.play(pcm(240), "b")
+
+    assert render(playback, 240) == [LOUD] * 240

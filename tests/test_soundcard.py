@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from program import SAMPLE, Program
-from soundcard import Recording, VirtualSoundCard, levels
+from soundcard import Recording, UnavailableError, VirtualSoundCard, daemon, levels
 
 pytestmark = pytest.mark.soundcard
 
@@ -80,3 +80,26 @@ def test_speaking_over_the_agent_silences_it(sound_card: VirtualSoundCard, tmp_p
     assert 20 * cut_off <= int(truncated) <= 20 * cut_off + 250, "the service knows what was heard"
     first, second = re.findall(r"Agent Audio Response:\t.*", program.conversation_log)
     assert first.endswith("(interrupted)") and not second.endswith("(interrupted)")
+
+
+def test_a_sound_server_that_is_started_anew_costs_no_more_than_the_pause(tmp_path: Path) -> None:
+    folder = tmp_path / "card"
+    folder.mkdir()
+    card = VirtualSoundCard(folder)
+    try:
+        with daemon(folder):
+            program = talking(card, tmp_path / "logs")
+        program.wait_for(lambda: "looking for another." in program.stderr)
+        with daemon(folder), card.recording() as recording:
+            program.wait_for(lambda: program.stderr.count("\nSpeaker: ") == 2)
+            assert card.speak(sample()).wait(timeout=10) == 0
+            recording.wait_for(is_loud, timeout_s=10)
+            program.type("q")
+            assert program.wait() == 0
+    except UnavailableError as reason:
+        pytest.skip(str(reason))
+    finally:
+        card.hush()
+
+    assert program.conversation_log.count("SessionID: ") == 1, "the session went on"
+    assert "User Input:\t(3." in program.conversation_log

@@ -1,17 +1,13 @@
-"""PCM16, 24 kHz, mono: the microphone, the speaker, and the account of what was heard."""
+"""PCM16, 24 kHz, mono: what a source and a sink are, and the account of what was heard."""
 
-import queue
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any, Protocol, cast
+from typing import Protocol
 
 import numpy as np
-
-from voicelive import failures
+import soxr
 
 SAMPLE_RATE = 24_000  # frames a second, both ways
 FRAME_BYTES = 2  # one signed 16-bit sample, little-endian
@@ -21,6 +17,7 @@ BLOCK_S = BLOCK_FRAMES / SAMPLE_RATE
 SILENCE = bytes(BLOCK_BYTES)
 RAMP_FRAMES = SAMPLE_RATE // 250  # 4 ms: heard as silence at once, and not as a click
 BACKLOG_BLOCKS = 50  # one second of speech is kept where nobody fetches it
+REBUFFER_FRAMES = SAMPLE_RATE // 25  # 40 ms, gathered after an underrun, against stutter
 ACCOUNTS = 256  # so many items are remembered
 
 
@@ -30,8 +27,8 @@ class Source(Protocol):
     Where it ends, silence goes on. `close()`, from any thread, ends a blocked `next()`.
     """
 
-    name: str
-
+    @property
+    def name(self) -> str: ...
     def __iter__(self) -> Iterator[bytes]: ...
     def close(self) -> None: ...
 
@@ -48,8 +45,8 @@ class Heard:
 class Sink(Protocol):
     """A place for the agent's sound: PCM of any length, each piece part of one item."""
 
-    name: str
-
+    @property
+    def name(self) -> str: ...
     def play(self, pcm: bytes, item_id: str) -> None: ...
     def interrupt(self) -> Heard | None: ...
     def wait_until_heard(self, timeout: float) -> bool: ...
@@ -64,11 +61,13 @@ class Playback:
     """
 
     def __init__(self) -> None:
+        self.underruns = 0  # times that an item's sound came too late to go on without a gap
         self._lock = threading.Lock()  # guards what follows; held to copy a block at most
         self._waiting: deque[tuple[str, memoryview]] = deque()  # (item, what is left of a piece)
         self._accounts: dict[str, list[int]] = {}  # item → frames heard, frames received
         self._ramp = memoryview(b"")  # the end of what was cut off, heard before all else
         self._current: str | None = None  # the item that was heard last; None once it was cut off
+        self._hold = 0  # frames of silence that may pass, while too little waits after an underrun
         self._half_frame = b""  # the first byte of a frame that a piece ended in the middle of
         self._idle = threading.Event()  # set while nothing is left to be heard
         self._idle.set()
@@ -80,6 +79,9 @@ class Playback:
         if not pcm:
             return
         with self._lock:
+            if item_id == self._current and not self._waiting:  # it came too late
+                self._hold = REBUFFER_FRAMES
+                self.underruns += 1
             self._waiting.append((item_id, memoryview(pcm)))
             self._account(item_id)[1] += len(pcm) // FRAME_BYTES
             self._idle.clear()
@@ -105,6 +107,9 @@ class Playback:
             filled = min(len(self._ramp), len(out))
             out[:filled] = self._ramp[:filled]
             self._ramp = self._ramp[filled:]
+            if self._is_gathering(len(out) // FRAME_BYTES):
+                out[filled:] = bytes(len(out) - filled)
+                return
             while self._waiting and filled < len(out):
                 item_id, piece = self._waiting.popleft()
                 part = piece[: len(out) - filled]
@@ -127,6 +132,14 @@ class Playback:
         """Block until nothing is left to be heard, or for `timeout` seconds; whether that is so."""
         return self._idle.wait(timeout)
 
+    def _is_gathering(self, frames: int) -> bool:
+        """Whether to wait, after an underrun, for a little more sound than the next `frames`."""
+        if self._hold <= 0:
+            return False
+        waiting = sum(len(piece) for _, piece in self._waiting) // FRAME_BYTES
+        self._hold = self._hold - frames if waiting < REBUFFER_FRAMES else 0
+        return self._hold > 0
+
     def _account(self, item_id: str) -> list[int]:
         while len(self._accounts) > ACCOUNTS:
             del self._accounts[next(iter(self._accounts))]
@@ -139,97 +152,24 @@ class Playback:
         return pcm[:-1], pcm[-1:]
 
 
+class Converter:
+    """PCM16 of any rate and channel count, piece by piece, to 24 kHz mono."""
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self._channels = channels
+        # Of variable rate, because soxr's other kind holds back tens of milliseconds at a time.
+        self._resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="int16", vr=True)
+
+    def __call__(self, pcm: bytes, last: bool = False) -> bytes:
+        """The next piece, about 5 ms late; with `last`, all that is left. Half frames are left out."""
+        frames = len(pcm) // (FRAME_BYTES * self._channels)
+        samples = np.frombuffer(pcm, dtype="<i2", count=frames * self._channels)
+        mono = samples.reshape(-1, self._channels).mean(axis=1).astype(np.int16)
+        return bytes(self._resampler.resample_chunk(mono, last=last).tobytes())
+
+
 def fade_out(pcm: memoryview) -> memoryview:
     """The same frames, the last of them near zero."""
     samples = np.frombuffer(pcm, dtype="<i2")
     ramp = np.linspace(1.0, 0.0, num=len(samples), endpoint=False)
     return memoryview((samples * ramp).astype("<i2").tobytes())
-
-
-def import_sounddevice() -> ModuleType:
-    """PortAudio, loaded where it is needed. Raises VoiceLiveError where it is not installed."""
-    try:
-        import sounddevice
-    except OSError as error:
-        raise failures.no_portaudio(error) from error
-    return cast(ModuleType, sounddevice)
-
-
-class Microphone:
-    """The system's microphone as a Source. PortAudio's thread fills a queue, iteration empties it."""
-
-    def __init__(self) -> None:
-        """Open and start the default device. Raises VoiceLiveError where there is none."""
-        sd = import_sounddevice()
-        # Blocks from the callback to the iteration; None, put by close(), ends it.
-        self._blocks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self.dropped = 0  # blocks that nobody fetched in time
-        self.overflows = 0  # times that PortAudio lost input
-        try:
-            self._stream = sd.RawInputStream(
-                samplerate=SAMPLE_RATE,
-                channels=1,
-                dtype="int16",
-                blocksize=BLOCK_FRAMES,
-                latency="low",
-                callback=self._callback,
-            )
-            self.name = device_name(sd, self._stream)
-            self._stream.start()
-        except (sd.PortAudioError, ValueError) as error:  # ValueError: no default device
-            raise failures.no_device("microphone", error) from error
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Blocks of 20 ms, from now on: what was captured before is dropped."""
-        while not self._blocks.empty():
-            if self._blocks.get() is None:
-                return
-        yield from iter(self._blocks.get, None)
-
-    def close(self) -> None:
-        """Free the device and end the iteration."""
-        self._stream.close()
-        self._blocks.put(None)
-
-    def _callback(self, block: Any, frames: int, time: Any, status: Any) -> None:
-        self.overflows += status.input_overflow
-        if self._blocks.qsize() >= BACKLOG_BLOCKS:
-            with suppress(queue.Empty):  # fetched in this very moment
-                self._blocks.get_nowait()
-                self.dropped += 1
-        self._blocks.put(bytes(block))
-
-
-class Speaker(Playback):
-    """The system's loudspeaker as a Sink: one stream that never stops, silent or not."""
-
-    def __init__(self) -> None:
-        """Open and start the default device. Raises VoiceLiveError where there is none."""
-        super().__init__()
-        sd = import_sounddevice()
-        self.underflows = 0  # times that PortAudio had nothing to play
-        try:
-            self._stream = sd.RawOutputStream(
-                samplerate=SAMPLE_RATE,
-                channels=1,
-                dtype="int16",
-                latency="low",
-                callback=self._callback,
-            )
-            self.name = device_name(sd, self._stream)
-            self._stream.start()
-        except (sd.PortAudioError, ValueError) as error:  # ValueError: no default device
-            raise failures.no_device("speaker", error) from error
-
-    def close(self) -> None:
-        """Free the device at once; what still waited is not heard."""
-        self._stream.close()
-
-    def _callback(self, out: Any, frames: int, time: Any, status: Any) -> None:
-        self.underflows += status.output_underflow
-        self.render(memoryview(out))
-
-
-def device_name(sd: ModuleType, stream: Any) -> str:
-    """What the system calls the device of an open stream."""
-    return str(sd.query_devices(stream.device)["name"])

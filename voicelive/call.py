@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 from voicelive import VoiceLiveError, failures
-from voicelive.audio import SILENCE, Sink, Source
+from voicelive.audio import Sink, Source
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
 from voicelive.session import Message
@@ -20,6 +20,7 @@ SESSION_TIMEOUT_S = 10.0
 NO_SPEECH_S = 10.0  # after the source's end, where the service noticed no speech in it
 NO_ANSWER_S = 30.0  # after the source's end, where the service falls silent before it has answered
 SETTLE_S = 1.5  # after the source's end, for the service to notice the last words
+JOIN_TIMEOUT_S = 0.25
 MUTED_BLOCKS = 250  # 5 s of nothing but zeros: no microphone that works is so quiet
 
 
@@ -70,6 +71,8 @@ class Call:
         self.over.set()
         self._conversation.ready.set()  # the uplink may wait for it
         self._source.close()
+        if self._uplink.is_alive():
+            self._uplink.join(JOIN_TIMEOUT_S)
         if self._connection:
             self._connection.close()
             log.info("blocks of speech dropped on the way: %d", self._connection.dropped_blocks)
@@ -129,7 +132,7 @@ class Call:
         """The uplink: the source's blocks as they come, and silence when there are no more."""
         self._conversation.ready.wait()
         for block in self._source:
-            self._muted_blocks = self._muted_blocks + 1 if block == SILENCE else 0
+            self._muted_blocks = 0 if block.strip(b"\0") else self._muted_blocks + 1
             self._send_block(block)
         self._muted_blocks = 0
         self._source_ended_at = time.monotonic()

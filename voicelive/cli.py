@@ -44,6 +44,12 @@ class Options:
     output: Annotated[
         Path | None, typer.Option(help="WAV file in place of the speaker.", show_default=False)
     ] = None
+    input_device: Annotated[
+        str | None, typer.Option(help="Microphone: its number or a part of its name.", show_default=False)
+    ] = None
+    output_device: Annotated[
+        str | None, typer.Option(help="Speaker: its number or a part of its name.", show_default=False)
+    ] = None
     log_dir: Annotated[
         Path, typer.Option(help="Folder for the two log files.", show_default="logs/ beside the script")
     ] = ROOT / "logs"
@@ -121,6 +127,8 @@ def start(target: "AgentTarget", settings: Settings, options: Options, is_demo: 
         log_dir=options.log_dir,
         input_file=options.input,
         output_file=options.output,
+        input_device=options.input_device,
+        output_device=options.output_device,
         is_demo=is_demo,
     )
     if code := talk(plan):
@@ -141,6 +149,17 @@ def demo(find_target: Callable[[Settings], "AgentTarget"], options: Options) -> 
         flags = {**names, "endpoint": simulator.endpoint, "voice": options.voice}
         settings = Settings({**flags, "api_version": options.api_version}, {}, {})
         start(find_target(settings), settings, options, is_demo=True)
+
+
+def devices() -> None:
+    """List the microphones and the speakers."""
+
+    def show() -> None:
+        from voicelive.devices import import_sounddevice, table
+
+        print(table(import_sounddevice(), "input", "output"))
+
+    run(show)
 
 
 def show_version(wanted: bool) -> None:

@@ -12,8 +12,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicelive import VoiceLiveError, failures
-from voicelive.audio import Microphone, Sink, Source, Speaker
+from voicelive import EXIT_USAGE, VoiceLiveError, failures
+from voicelive.audio import Sink, Source
 from voicelive.auth import AgentTarget, Service, in_background, request_url, sign_in
 from voicelive.call import Call
 from voicelive.connection import Connection
@@ -22,6 +22,7 @@ from voicelive.logs import Redactor, RunLogs, c_libraries_into
 from voicelive.screen import Screen, shown
 from voicelive.session import Message, user_may_interrupt
 from voicelive.settings import Settings
+from voicelive.soundcard import Microphone, Speaker, Watch
 from voicelive.transcript import Transcript
 from voicelive.wav import WavSink, WavSource
 
@@ -43,6 +44,8 @@ class Plan:
     log_dir: Path
     input_file: Path | None = None
     output_file: Path | None = None
+    input_device: str | None = None  # a number or a part of a name
+    output_device: str | None = None
     is_demo: bool = False  # sound that is missing is replaced by a sample and a file
 
 
@@ -99,6 +102,8 @@ def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack
 
     call = Call(connect, plan.first_message, conversation, source, sink)
     stack.callback(call.end)
+    if streams := [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]:
+        stack.callback(Watch(streams, screen.note).close)
     call.start()
     watch_keyboard(lambda line: call.over.set() if line == "q" else None)
     screen.note("Speak. q and Enter, or Ctrl-C, ends it.")
@@ -157,9 +162,9 @@ def open_source(plan: Plan, note: Callable[[str], None]) -> Source:
     if plan.input_file:
         return WavSource(plan.input_file)
     try:
-        return Microphone()
+        return Microphone(plan.input_device)
     except VoiceLiveError as failure:
-        if not plan.is_demo:
+        if not plan.is_demo or failure.exit_code == EXIT_USAGE:
             raise
         note(f"{failure.message} A recorded sample speaks in your place.")
         return WavSource(SAMPLE)
@@ -170,9 +175,9 @@ def open_sink(plan: Plan, logs: RunLogs, note: Callable[[str], None]) -> Sink:
     if plan.output_file:
         return WavSink(plan.output_file)
     try:
-        return Speaker()
+        return Speaker(plan.output_device)
     except VoiceLiveError as failure:
-        if not plan.is_demo:
+        if not plan.is_demo or failure.exit_code == EXIT_USAGE:
             raise
         note(f"{failure.message} A file takes what you would hear.")
         return WavSink(logs.technical_path.with_name(f"{logs.stamp}_speaker.wav"))

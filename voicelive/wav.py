@@ -7,9 +7,6 @@ import wave
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-import soxr
-
 from voicelive import failures
 from voicelive.audio import (
     BLOCK_BYTES,
@@ -17,6 +14,7 @@ from voicelive.audio import (
     FRAME_BYTES,
     SAMPLE_RATE,
     SILENCE,
+    Converter,
     Playback,
 )
 from voicelive.screen import shown
@@ -63,16 +61,10 @@ class WavSource:
     def _converted(self) -> Iterator[bytes]:
         """Pieces of about 20 ms at 24 kHz, all channels mixed into one."""
         with self._file as file:
-            rate, channels = file.getframerate(), file.getnchannels()
-            resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="int16")
-            at_end = False
-            while not at_end:
-                pcm = file.readframes(max(1, rate // 50))
-                at_end = not pcm
-                frames = len(pcm) // (FRAME_BYTES * channels)  # a file may break off within one
-                whole = np.frombuffer(pcm, dtype="<i2", count=frames * channels).reshape(-1, channels)
-                mono = whole.mean(axis=1).astype(np.int16) if channels > 1 else whole[:, 0]
-                yield resampler.resample_chunk(mono, last=at_end).tobytes()
+            convert = Converter(file.getframerate(), file.getnchannels())
+            while pcm := file.readframes(file.getframerate() // 50 or 1):
+                yield convert(pcm)
+            yield convert(b"", last=True)
 
 
 class WavSink(Playback):

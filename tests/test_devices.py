@@ -1,0 +1,134 @@
+"""Which sound card is meant, and one that refuses 24 kHz: PortAudio on a real JACK server."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soxr
+from program import ROOT, Program, environment
+
+pytestmark = pytest.mark.soundcard
+
+TIMEOUT_S = 15
+RATE = 48_000  # the only one that this sound card takes
+
+
+@pytest.fixture
+def jack() -> Iterator[dict[str, str]]:
+    """A JACK server without a sound card, at 48 kHz; the environment in which PortAudio finds it."""
+    if shutil.which("jackd") is None:
+        pytest.skip("jackd is missing: install jackd2")
+    name = f"voicelive-{os.getpid()}"
+    own = environment(JACK_DEFAULT_SERVER=name, JACK_NO_AUDIO_RESERVATION="1", JACK_NO_START_SERVER="1")
+    command = ["jackd", "--name", name, "--no-realtime", "-d", "dummy", "-r", str(RATE), "-p", "256"]
+    server = subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        subprocess.run(["jack_wait", "--server", name, "--wait", "--timeout", "10"], env=own, check=True)
+        yield own
+    finally:
+        server.terminate()
+        server.wait(TIMEOUT_S)
+
+
+def run(*arguments: str, env: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "voicelive_agent.py", *arguments]
+    return subprocess.run(
+        command, env=env, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+
+
+def test_the_devices_are_listed(jack: dict[str, str]) -> None:
+    listed = run("devices", env=jack)
+
+    assert listed.returncode == 0
+    line = r"\*   0  system  \(JACK Audio Connection Kit, 48000 Hz\)\n"
+    assert re.fullmatch(rf"Microphones:\n{line}Speakers:\n{line}", listed.stdout)
+
+
+def test_without_any_device_the_list_says_so() -> None:
+    assert run("devices", env=environment()).stdout == "Microphones:\n      none\nSpeakers:\n      none\n"
+
+
+@pytest.mark.parametrize("option", ["--input-device", "--output-device"])
+def test_a_device_that_is_not_there_is_answered_with_the_list(
+    jack: dict[str, str], tmp_path: Path, option: str
+) -> None:
+    asked = run("demo", option, "headset", "--log-dir", str(tmp_path), env=jack)
+
+    assert asked.returncode == 2
+    assert "'headset' is not there." in asked.stderr
+    assert "*   0  system" in asked.stderr
+
+
+# Plays a file of 48 kHz mono PCM16 into JACK, once it is told to by a line on its stdin.
+PLAYER = """
+import sys
+import threading
+import sounddevice
+
+left = memoryview(open(sys.argv[1], "rb").read())
+told = threading.Event()
+
+def fill(out, frames, time, status):
+    global left
+    piece = left[: len(out)] if told.is_set() else b""
+    left = left[len(piece) :]
+    out[: len(piece)] = piece
+    out[len(piece) :] = bytes(len(out) - len(piece))
+
+with sounddevice.RawOutputStream(samplerate=48000, channels=1, dtype="int16", callback=fill):
+    print("ready", flush=True)
+    sys.stdin.readline()
+    told.set()
+    sys.stdin.read()
+"""
+
+
+def samples(path: str | Path) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    with wave.open(str(path)) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(float)
+
+
+def likeness(sound: "np.ndarray[tuple[int], np.dtype[np.float64]]", within: Path) -> float:
+    """How much of `sound`, at its best place, is in a file: the normalised cross-correlation, 0 to 1."""
+    heard = samples(within)
+    size = 2 ** int(np.ceil(np.log2(len(heard) + len(sound))))
+    product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(sound, size)), size)
+    at = int(np.argmax(product[: len(heard)]))
+    piece = heard[at : at + len(sound)]
+    return float(product[at] / (np.linalg.norm(piece) * np.linalg.norm(sound)))
+
+
+def test_a_sound_card_that_refuses_24_khz_is_used_at_its_own_rate(
+    jack: dict[str, str], question: str, tmp_path: Path
+) -> None:
+    spoken = soxr.resample(samples(question), 24_000, RATE)
+    (tmp_path / "spoken.raw").write_bytes(spoken.astype("<i2").tobytes())
+    program = Program("demo", "--output-device", "SYS", log_dir=tmp_path / "logs", env=jack)
+    program.wait_for(lambda: "Session sess_" in program.stderr)
+    command = [sys.executable, "-c", PLAYER, str(tmp_path / "spoken.raw")]
+    player = subprocess.Popen(command, env=jack, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert player.stdin and player.stdout
+    assert player.stdout.readline() == b"ready\n"
+    subprocess.run(["jack_connect", "PortAudio-01:out_0", "PortAudio:in_0"], env=jack, check=True)
+
+    heard = tmp_path / "heard.wav"
+    recorder = subprocess.Popen(["jack_rec", "-f", str(heard), "-d", "5", "PortAudio:out_0"], env=jack)
+    player.stdin.write(b"\n")
+    player.stdin.flush()
+    assert recorder.wait(TIMEOUT_S) == 0
+    program.type("q")
+
+    assert program.wait() == 0
+    player.kill()
+    player.wait()
+    assert "system refuses 24000 Hz" in program.technical_log
+    assert "microphone system: 48000 Hz" in program.technical_log
+    assert likeness(spoken, within=heard) > 0.9

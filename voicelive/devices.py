@@ -1,0 +1,182 @@
+"""Sound cards: which there are, which one is meant, and a stream on it that can be opened again."""
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Literal, cast
+
+from voicelive import EXIT_USAGE, VoiceLiveError, failures
+from voicelive.audio import SAMPLE_RATE
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["input", "output"]
+Format = tuple[int, int]  # frames a second, channels
+TITLES = {"input": "microphone", "output": "speaker"}
+STALL_S = 1.0  # without a callback, after which a device counts as lost
+REFUSED_FORMAT = (-9997, -9998)  # PortAudio: invalid sample rate, invalid number of channels
+
+
+def import_sounddevice() -> ModuleType:
+    """PortAudio, loaded where it is needed. Raises VoiceLiveError where it is not installed."""
+    try:
+        import sounddevice
+    except OSError as error:
+        raise failures.no_portaudio(error) from error
+    return cast(ModuleType, sounddevice)
+
+
+def table(sd: ModuleType, *kinds: Kind) -> str:
+    """The sound cards for people, a line each: number, name, host API and rate; `*` is the default."""
+    lines = []
+    for kind in kinds:
+        lines.append(f"{TITLES[kind].capitalize()}s:")
+        for device in candidates(sd, kind):
+            mark = "*" if device["index"] == default_device(sd, kind) else " "
+            about = f"{_api_name(sd, device['index'])}, {device['default_samplerate']:.0f} Hz"
+            lines.append(f"{mark}{device['index']:>4}  {device['name']}  ({about})")
+        if not candidates(sd, kind):
+            lines.append("      none")
+    return "\n".join(lines)
+
+
+def candidates(sd: ModuleType, kind: Kind) -> list[dict[str, Any]]:
+    """PortAudio's descriptions of all devices of one kind."""
+    return [device for device in sd.query_devices() if device[f"max_{kind}_channels"] > 0]
+
+
+def default_device(sd: ModuleType, kind: Kind) -> int:
+    """The number of the device that is used unless one is named; -1 for none.
+
+    On Windows that is WASAPI's, for PortAudio's own choice, MME, has a latency of 0.2 s (untried).
+    """
+    for api in sd.query_hostapis():
+        if api["name"] == "Windows WASAPI" and api[f"default_{kind}_device"] >= 0:
+            return int(api[f"default_{kind}_device"])
+    return int(sd.default.device[kind])
+
+
+def find(sd: ModuleType, kind: Kind, wanted: str | None) -> int:
+    """The number of the device that `wanted`, a number or a part of its name, means.
+
+    Raises VoiceLiveError, with all there are: exit code 2 for an unknown or an ambiguous one.
+    """
+    if wanted is None:
+        return default_device(sd, kind)
+    devices = candidates(sd, kind)
+    exact = [d for d in devices if wanted in (str(d["index"]), d["name"])]
+    matches = exact or [d for d in devices if wanted.casefold() in d["name"].casefold()]
+    if len(matches) == 1:
+        return int(matches[0]["index"])
+    problem = "is not there" if not matches else "could be any of several: use its number"
+    raise VoiceLiveError(f"The {TITLES[kind]} {wanted!r} {problem}.", table(sd, kind), EXIT_USAGE)
+
+
+class Stream:
+    """A PortAudio stream of 16-bit frames on one device, which can be lost, and opened again.
+
+    It runs at 24 kHz mono where the device takes that, else at the device's own rate and channels.
+    """
+
+    def __init__(
+        self, kind: Kind, wanted: str | None, callback: Callable[..., None], block_s: float = 0.0
+    ) -> None:
+        """Open it. `callback` gets, on PortAudio's thread, a buffer of whole frames to read or to fill,
+        and its format; `block_s` is the buffer's length in seconds, 0 leaves it to PortAudio.
+
+        Raises VoiceLiveError where there is no device, or where it cannot be opened.
+        """
+        self.kind: Kind = kind
+        self.xruns = 0  # times that PortAudio lost input, or had no output in time
+        self.name = ""
+        self.format = (SAMPLE_RATE, 1)  # frames a second, channels
+        self.latency: Literal["low", "high"] = "low"
+        self._wanted = wanted
+        self._callback = callback
+        self._block_s = block_s
+        self._stream: Any = None
+        self._ended = threading.Event()  # a new one for each opening; set by PortAudio at its end
+        self._called_at = 0.0  # monotonic seconds
+        self.open()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the device is gone: the stream ended, its callbacks stopped, or it did not open again."""
+        stalled = time.monotonic() - self._called_at > STALL_S
+        return self._stream is None or self._ended.is_set() or stalled
+
+    def open(self) -> None:
+        """Open and start the stream; on the default device where the one that was meant has gone."""
+        sd = import_sounddevice()
+        try:
+            device = find(sd, self.kind, self._wanted)
+        except VoiceLiveError:
+            if not self.name:  # it was never there
+                raise
+            device = default_device(sd, self.kind)
+        try:
+            self._start(sd, device)
+        except (sd.PortAudioError, ValueError) as error:
+            self.shut()
+            raise failures.no_device(TITLES[self.kind], error) from error
+
+    def shut(self) -> None:
+        """Close the stream; what it still had to play is not heard."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close(ignore_errors=True)
+
+    def _start(self, sd: ModuleType, device: int) -> None:
+        info = sd.query_devices(device, self.kind)
+        self._stream = self._first_that_opens(sd, device, info)
+        self.name = str(info["name"])
+        self._called_at = time.monotonic()
+        self._stream.start()
+        log.info(
+            "%s %s: %d Hz, %d channels, latency %.1f ms",
+            *(TITLES[self.kind], self.name, *self.format, 1000 * self._stream.latency),
+        )
+
+    def _first_that_opens(self, sd: ModuleType, device: int, info: dict[str, Any]) -> Any:
+        """The stream in the first format that the device does not refuse."""
+        own_rate = int(info["default_samplerate"])
+        own_channels = min(2, info[f"max_{self.kind}_channels"])
+        formats = [(SAMPLE_RATE, 1), (SAMPLE_RATE, own_channels), (own_rate, 1), (own_rate, own_channels)]
+        for self.format in formats:
+            try:
+                return self._opened(sd, device)
+            except sd.PortAudioError as error:
+                if error.args[-1] not in REFUSED_FORMAT or self.format == formats[-1]:
+                    raise
+                log.info("%s refuses %d Hz, %d channels", info["name"], *self.format)
+        raise AssertionError("unreachable")
+
+    def _opened(self, sd: ModuleType, device: int) -> Any:
+        open_raw = sd.RawInputStream if self.kind == "input" else sd.RawOutputStream
+        wasapi = sys.platform == "win32" and "WASAPI" in _api_name(sd, device)
+        rate, channels = self.format
+        self._ended = threading.Event()
+        return open_raw(
+            samplerate=rate,
+            channels=channels,
+            device=device,
+            dtype="int16",
+            blocksize=round(self._block_s * rate),
+            latency=self.latency,
+            extra_settings=sd.WasapiSettings(auto_convert=True) if wasapi else None,
+            callback=self._called,
+            finished_callback=self._ended.set,
+        )
+
+    def _called(self, buffer: Any, frames: int, stream_time: Any, status: Any) -> None:
+        """PortAudio's callback: note that the device lives, and pass the buffer on."""
+        self._called_at = time.monotonic()
+        self.xruns += status.input_overflow or status.output_underflow
+        self._callback(memoryview(buffer), self.format)
+
+
+def _api_name(sd: ModuleType, device: int) -> str:
+    return str(sd.query_hostapis(sd.query_devices(device)["hostapi"])["name"])

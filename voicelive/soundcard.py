@@ -1,0 +1,169 @@
+"""The microphone and the speaker on a real sound card, and who looks after both."""
+
+import logging
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+import numpy as np
+import soxr
+
+from voicelive import VoiceLiveError
+from voicelive.audio import BACKLOG_BLOCKS, BLOCK_S, FRAME_BYTES, SAMPLE_RATE, Converter, Playback
+from voicelive.devices import TITLES, Format, Stream, import_sounddevice
+
+log = logging.getLogger(__name__)
+
+STEP_FRAMES = SAMPLE_RATE // 200  # 5 ms, resampled at a time for a speaker that refuses 24 kHz
+WATCH_S = 0.25
+RETRY_S = 1.0
+MANY_XRUNS = 5  # within WATCH_S, after which the stream moves to a safer latency
+
+
+class Microphone:
+    """A sound card's microphone as a Source. PortAudio's thread fills a queue, iteration empties it."""
+
+    def __init__(self, wanted: str | None = None) -> None:
+        """Open the device that `wanted`, a number or a part of its name, means. Raises VoiceLiveError."""
+        # Blocks from the callback to the iteration; None, put by close(), ends it.
+        self._blocks: queue.SimpleQueue[tuple[bytes, Format] | None] = queue.SimpleQueue()
+        self.dropped = 0  # blocks that nobody fetched in time
+        self.stream = Stream("input", wanted, self._put, BLOCK_S)
+
+    @property
+    def name(self) -> str:
+        return self.stream.name
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Blocks of about 20 ms, from now on: what was captured before is dropped."""
+        while not self._blocks.empty():
+            if self._blocks.get() is None:
+                return
+        known, convert = (SAMPLE_RATE, 1), None
+        for pcm, format in iter(self._blocks.get, None):
+            if format != known:  # a device of another kind, from here on
+                known, convert = format, Converter(*format)
+            yield convert(pcm) if convert and known != (SAMPLE_RATE, 1) else pcm
+
+    def close(self) -> None:
+        """Free the device and end the iteration."""
+        self.stream.shut()
+        self._blocks.put(None)
+
+    def _put(self, buffer: memoryview, format: Format) -> None:
+        if self._blocks.qsize() >= BACKLOG_BLOCKS:
+            with suppress(queue.Empty):  # fetched in this very moment
+                self._blocks.get_nowait()
+                self.dropped += 1
+        self._blocks.put((bytes(buffer), format))
+
+
+class Speaker(Playback):
+    """A sound card's speaker as a Sink: one stream that never stops, silent or not."""
+
+    def __init__(self, wanted: str | None = None) -> None:
+        """Open the device that `wanted`, a number or a part of its name, means. Raises VoiceLiveError."""
+        super().__init__()
+        self._step = bytearray(STEP_FRAMES * FRAME_BYTES)
+        self._resampler: soxr.ResampleStream | None = None
+        self._resampled_to: Format = (SAMPLE_RATE, 1)
+        self._pending = b""  # resampled, in the device's format
+        self.stream = Stream("output", wanted, self._fill)
+
+    @property
+    def name(self) -> str:
+        return self.stream.name
+
+    def close(self) -> None:
+        """Free the device at once; what still waited is not heard."""
+        self.stream.shut()
+
+    def _fill(self, out: memoryview, format: Format) -> None:
+        if format == (SAMPLE_RATE, 1):
+            self.render(out)
+        else:
+            self._fill_resampled(out, *format)
+
+    def _fill_resampled(self, out: memoryview, rate: int, channels: int) -> None:
+        """The same for a device that refuses 24 kHz mono; about 5 ms later."""
+        if self._resampler is None or self._resampled_to != (rate, channels):
+            self._resampled_to, self._pending = (rate, channels), b""
+            self._resampler = soxr.ResampleStream(SAMPLE_RATE, rate, 1, dtype="int16", vr=True)
+        while len(self._pending) < len(out):
+            self.render(memoryview(self._step))
+            mono = self._resampler.resample_chunk(np.frombuffer(self._step, dtype="<i2"))
+            self._pending += np.repeat(mono, channels).tobytes()
+        out[:] = self._pending[: len(out)]
+        self._pending = self._pending[len(out) :]
+
+
+class Watch:
+    """Looks after the streams of a run, on a thread of its own, until `close`.
+
+    A device that is gone is looked for again, all streams closed meanwhile: PortAudio sees new devices
+    only when it starts anew. A stream that cannot hold its latency gets a higher one.
+    """
+
+    def __init__(self, streams: Sequence[Stream], note: Callable[[str], None]) -> None:
+        self._streams = streams
+        self._note = note
+        self._seen_xruns = [0] * len(streams)
+        self._closed = threading.Event()  # set by close(), ends the thread
+        self._thread = threading.Thread(target=self._run, name="sound-watch", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more; the streams are left as they are."""
+        self._closed.set()
+        self._thread.join(WATCH_S)
+        for stream in self._streams:
+            log.info("%s: %d xruns", TITLES[stream.kind], stream.xruns)
+
+    def _run(self) -> None:
+        while not self._closed.wait(WATCH_S):
+            if any(stream.is_lost for stream in self._streams):
+                self._restore()
+            else:
+                self._calm()
+
+    def _restore(self) -> None:
+        """Start PortAudio anew, again and again, until there is a device for each stream."""
+        lost = " and ".join(f"the {TITLES[s.kind]}" for s in self._streams if s.is_lost)
+        self._note(f"The sound card lost {lost}: looking for another.")
+        while not self._reopen_all():
+            if self._closed.wait(RETRY_S):
+                return
+        self._note("\n".join(f"{TITLES[s.kind].capitalize()}: {s.name}" for s in self._streams))
+
+    def _reopen_all(self) -> bool:
+        sd = import_sounddevice()
+        for stream in self._streams:
+            stream.shut()
+        # Where a sound server is only half there, PortAudio can abort the process: a child tries first.
+        if subprocess.run([sys.executable, "-c", "import sounddevice"], capture_output=True).returncode:
+            return False
+        try:
+            sd._terminate()
+            sd._initialize()
+            for stream in self._streams:
+                stream.open()
+        except (VoiceLiveError, sd.PortAudioError) as error:
+            log.info("not yet: %s", error)
+            return False
+        return True
+
+    def _calm(self) -> None:
+        """Give a stream with repeated xruns more time."""
+        for number, stream in enumerate(self._streams):
+            new, self._seen_xruns[number] = stream.xruns - self._seen_xruns[number], stream.xruns
+            if new:
+                log.warning("%s: %d xruns", TITLES[stream.kind], new)
+            if new >= MANY_XRUNS and stream.latency == "low":
+                log.warning("%s: moving to a safer latency", TITLES[stream.kind])
+                stream.latency = "high"
+                stream.shut()
+                with suppress(VoiceLiveError):  # then it counts as lost
+                    stream.open()
