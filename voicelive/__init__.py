@@ -10,14 +10,18 @@ Reading order, along the sound:
 
     settings      where every value comes from: flag, shell, .env, default
     auth          who we are and where the agent lives: tokens, headers, URL
-    audio         PCM16, 24 kHz, mono: the microphone, the speaker, what was heard
+    audio         PCM16, 24 kHz, mono, and the account of what was heard
+    devices       which sound cards there are, and a stream on one
+    soundcard     the microphone and the speaker, and who looks after both
     wav           WAV files in place of either
     connection    one WebSocket that speaks dicts
+    session       the session that the service is asked for
     conversation  one conversation: blocks out, events in
     transcript    what was said, in the order in which it was said
     screen        the terminal: one line at a time
     logs          the two files of a run, and what never gets into them
     failures      what went wrong, why, and what to type next
+    call          the threads of one conversation, from the first to the last event
     talk          the one place where the parts meet, and where a run ends
     cli           the options that the commands share
     simulator     a stand-in for the service, for the demo, the tests and the bench

@@ -5,6 +5,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
@@ -20,7 +21,8 @@ log = logging.getLogger(__name__)
 STEP_FRAMES = SAMPLE_RATE // 200  # 5 ms, resampled at a time for a speaker that refuses 24 kHz
 WATCH_S = 0.25
 RETRY_S = 1.0
-MANY_XRUNS = 5  # within WATCH_S, after which the stream moves to a safer latency
+MANY_XRUNS = 3  # within XRUNS_S, after which the stream moves to a safer latency
+XRUNS_S = 10.0
 
 
 class Microphone:
@@ -110,7 +112,7 @@ class Watch:
     def __init__(self, streams: Sequence[Stream], note: Callable[[str], None]) -> None:
         self._streams = streams
         self._note = note
-        self._seen_xruns = [0] * len(streams)
+        self._windows: dict[str, tuple[float, int]] = {}  # begin in seconds, and the xruns until then
         self._closed = threading.Event()  # set by close(), ends the thread
         self._thread = threading.Thread(target=self._run, name="sound-watch", daemon=True)
         self._thread.start()
@@ -157,13 +159,14 @@ class Watch:
 
     def _calm(self) -> None:
         """Give a stream with repeated xruns more time."""
-        for number, stream in enumerate(self._streams):
-            new, self._seen_xruns[number] = stream.xruns - self._seen_xruns[number], stream.xruns
-            if new:
-                log.warning("%s: %d xruns", TITLES[stream.kind], new)
-            if new >= MANY_XRUNS and stream.latency == "low":
-                log.warning("%s: moving to a safer latency", TITLES[stream.kind])
+        now = time.monotonic()
+        for stream in self._streams:
+            began, before = self._windows.setdefault(stream.kind, (now, stream.xruns))
+            if stream.latency == "low" and stream.xruns - before >= MANY_XRUNS:
+                log.warning("%s: %d xruns, moving to a safer latency", TITLES[stream.kind], stream.xruns)
                 stream.latency = "high"
                 stream.shut()
                 with suppress(VoiceLiveError):  # then it counts as lost
                     stream.open()
+            elif now - began > XRUNS_S:
+                self._windows[stream.kind] = (now, stream.xruns)

@@ -29,6 +29,7 @@ from voicelive.wav import WavSink, WavSource
 log = logging.getLogger(__name__)
 
 SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait
+SWITCH_S = 0.0005  # for so long an audio callback waits for another thread, not for Python's 5 ms
 LONGEST_LINE = 4096  # bytes that are typed without Enter
 SAMPLE = Path(__file__).with_name("sample.wav")
 
@@ -54,6 +55,7 @@ def talk(plan: Plan) -> int:
 
     Raises VoiceLiveError only where the logs cannot be written; other failures are shown and logged.
     """
+    sys.setswitchinterval(SWITCH_S)
     redact = Redactor()
     logs = RunLogs(plan.log_dir, redact)
     with logs.recording(), c_libraries_into(logs.technical), sigterm_as_exit():
