@@ -164,6 +164,27 @@ def test_a_service_that_stops_reading_costs_a_second_of_speech_and_no_more() -> 
         assert time.monotonic() - started < 2
 
 
+def test_a_peer_that_shows_no_sign_of_life_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PING_INTERVAL_S", 0.2)
+    with tcp_server(accepts_and_reads_nothing) as port:
+        connection = Connection(f"ws://127.0.0.1:{port}/", {})
+
+        assert list(connection) == []
+
+    assert connection.close_code is None
+
+
+def test_a_quiet_service_that_answers_pings_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PING_INTERVAL_S", 0.1)
+
+    def quiet(client: ServerConnection) -> None:
+        threading.Event().wait(0.7)
+        client.send('{"type": "still there"}')
+
+    with websocket_server(quiet) as url:
+        assert list(Connection(url, {})) == [{"type": "still there"}]
+
+
 def test_a_handshake_that_is_refused_is_explained_and_the_token_stays_secret(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

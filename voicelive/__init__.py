@@ -38,11 +38,23 @@ class VoiceLiveError(Exception):
     """A failure that a person can mend: what happened and why, and what to do about it.
 
     `exit_code` is the one that the process ends with: EXIT_FAILED, EXIT_USAGE (a setting, option,
-    file or device) or EXIT_NO_ACCESS (sign-in or permission).
+    file or device) or EXIT_NO_ACCESS (sign-in or permission). `passing`: it may heal by itself, so
+    that a conversation under way tries again. `retry_after_s`: the service asks to try again, after
+    so many seconds at least.
     """
 
-    def __init__(self, message: str, remedy: str = "", exit_code: int = EXIT_FAILED) -> None:
+    def __init__(
+        self,
+        message: str,
+        remedy: str = "",
+        exit_code: int = EXIT_FAILED,
+        *,
+        passing: bool = False,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.remedy = remedy
         self.exit_code = exit_code
+        self.passing = passing
+        self.retry_after_s = retry_after_s

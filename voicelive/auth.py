@@ -5,7 +5,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -44,6 +44,12 @@ class AgentTarget:
     def is_classic(self) -> bool:
         """Whether it is an agent by id (`asst_…`), deprecated since 2026-08-31."""
         return "agent-id" in self.query
+
+    def going_on_with(self, conversation_id: str) -> "AgentTarget":
+        """The same agent in a conversation that it has held before; unchanged for ''."""
+        if not conversation_id:
+            return self
+        return replace(self, query={**self.query, "conversation-id": conversation_id})
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
-"""The threads between the sound, the conversation and the service, from the first to the last event."""
+"""The threads of one conversation, over as many connections as it takes."""
 
 import logging
+import random
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 from voicelive import VoiceLiveError, failures
@@ -20,41 +21,54 @@ SESSION_TIMEOUT_S = 10.0
 NO_SPEECH_S = 10.0  # after the source's end, where the service noticed no speech in it
 NO_ANSWER_S = 30.0  # after the source's end, where the service falls silent before it has answered
 SETTLE_S = 1.5  # after the source's end, for the service to notice the last words
-JOIN_TIMEOUT_S = 0.25
 MUTED_BLOCKS = 250  # 5 s of nothing but zeros: no microphone that works is so quiet
+JOIN_TIMEOUT_S = 0.25
+
+AT_THE_DOOR_S = 30.0  # for so long a service that asks to come back is asked again
+RECONNECT_S = 120.0
+SHORT_LIVED_S = 5.0
+SHORT_LIVED_TIMES = 3  # so many in a row, and the conversation is given up
+RENEW_S = 60.0  # before its end a session is renewed, in a quiet moment
+RENEW_AT_LAST_S = 5.0  # ... or in any
+
+NORMAL, POLICY_VIOLATION = 1000, 1008  # close codes (RFC 6455, 7.4.1)
 
 
 class Call:
     """One conversation on the line.
 
     One thread connects and handles events (`reader`), another carries blocks from the source to the
-    connection (`uplink`). Both end by `end()`; neither can hold up the end of the process.
+    connection (`uplink`). Both end by `end()`; neither can hold up the end of the process. A connection
+    that is lost is replaced by another; the source and the sink never notice.
     """
 
     def __init__(
         self,
-        connect: Callable[[str], Connection],
+        connect: Callable[[str, str], Connection],
         first_message: Message,
         conversation: Conversation,
         source: Source,
         sink: Sink,
+        note: Callable[[str], None],
     ) -> None:
-        """`connect` takes the request id, blocks, and raises VoiceLiveError; `first_message` is sent
-        as soon as it returns."""
+        """`connect` takes the request id and the id of a conversation to go on with ('' for none),
+        blocks, and raises VoiceLiveError. `first_message` is sent as soon as it returns."""
         self._connect = connect
         self._first_message = first_message
         self._conversation = conversation
         self._source = source
         self._sink = sink
+        self._note = note
         self._connection: Connection | None = None
         self._failure: VoiceLiveError | None = None
         self._connected_at: float | None = None
         self._source_ended_at: float | None = None
         self._last_event_at = time.monotonic()
+        self._renewing = False  # we ended the connection ourselves, to have a new one
         self._muted_blocks = 0  # blocks of zeros in a row
         self._reader = threading.Thread(target=self._read, name="reader", daemon=True)
         self._uplink = threading.Thread(target=self._send_blocks, name="uplink", daemon=True)
-        self.request_id = str(uuid.uuid4())  # for the service's support
+        self.request_id = ""  # of the newest handshake, for the service's support
         self.over = threading.Event()  # set by whoever finds that the conversation is over
 
     @property
@@ -78,15 +92,18 @@ class Call:
             log.info("blocks of speech dropped on the way: %d", self._connection.dropped_blocks)
 
     def check(self) -> None:
-        """Look whether the conversation has come to its end. Raises VoiceLiveError where it failed."""
+        """Look whether something is due. Raises VoiceLiveError where the conversation failed."""
         if self._failure:
             raise self._failure
         now = time.monotonic()
-        if self._connected_at and not self._conversation.ready.is_set():
-            if now - self._connected_at > SESSION_TIMEOUT_S:
+        if not self._conversation.ready.is_set():
+            if self._connected_at and now - self._connected_at > SESSION_TIMEOUT_S:
                 raise failures.no_session(SESSION_TIMEOUT_S)
         elif self._source_ended_at:
             self._check_rest(now, self._source_ended_at)
+        elif self._connection and self._is_time_to_renew():
+            self._renewing = True
+            self._connection.close()
 
     def _check_rest(self, now: float, ended_at: float) -> None:
         """After the end of the source the conversation is over when all was said and heard."""
@@ -99,25 +116,74 @@ class Call:
         elif now - max(ended_at, self._last_event_at) > NO_ANSWER_S:
             raise VoiceLiveError(f"The service gave no answer for {NO_ANSWER_S:.0f} s.")
 
+    def _is_time_to_renew(self) -> bool:
+        left_s = self._conversation.expires_at - time.time()
+        is_quiet = self._conversation.is_resting and self._sink.wait_until_heard(0)
+        return not self._renewing and left_s < (RENEW_S if is_quiet else RENEW_AT_LAST_S)
+
     def _read(self) -> None:
-        """The reader: connect, ask for the session, and handle events until there are no more."""
+        """The reader: hold the conversation, whatever happens to its connections."""
         try:
-            connection = self._connection = self._connect(self.request_id)
-            self._connected_at = time.monotonic()
-            self._conversation.send = connection.send
-            connection.send(self._first_message)
-            with closing(connection.__iter__()) as events:
-                for event in events:  # until end() closes the connection, or the service does
-                    if not self.over.is_set():
-                        self._handle(event)
-            if not self.over.is_set() and connection.close_code != 1000:
-                raise failures.connection_ended(connection.close_code, connection.close_reason)
+            self._stay_connected()
         except VoiceLiveError as failure:
             self._failure = failure
         except Exception:
             log.exception("the reader failed")
             self._failure = failures.bug()
         self.over.set()
+
+    def _stay_connected(self) -> None:
+        """One connection after the other, until the conversation is over. Raises VoiceLiveError."""
+        connection = self._call(AT_THE_DOOR_S, lambda failure: failure.retry_after_s is not None)
+        in_a_row = 0  # connections that were lost as soon as they stood
+        while connection:
+            asked_for = self._conversation.id
+            self._converse(connection)
+            if self.over.is_set() or (connection.close_code == NORMAL and not self._renewing):
+                return
+            ended = failures.connection_ended(connection.close_code, connection.close_reason)
+            is_forgotten = asked_for and not self._conversation.id  # refused: once more without it
+            if connection.close_code == POLICY_VIOLATION and not is_forgotten:
+                raise ended
+            lasted_s = time.monotonic() - (self._connected_at or 0.0)
+            in_a_row = in_a_row + 1 if lasted_s < SHORT_LIVED_S and not self._renewing else 0
+            if in_a_row == SHORT_LIVED_TIMES:
+                raise failures.keeps_dropping(ended, in_a_row)
+            self._note("The session is renewed." if self._renewing else f"{ended.message} Trying again.")
+            self._connected_at, self._renewing = None, False
+            connection = self._call(RECONNECT_S, lambda failure: failure.passing)
+
+    def _call(self, limit_s: float, heals: Callable[[VoiceLiveError], bool]) -> Connection | None:
+        """A new connection, tried for again while the failure `heals`; None when all is over."""
+        began = time.monotonic()
+        asked_s = 0.0
+        for delay_s in delays():
+            if self.over.wait(max(delay_s, asked_s)):
+                return None
+            try:
+                self.request_id = str(uuid.uuid4())
+                return self._connect(self.request_id, self._conversation.id)
+            except VoiceLiveError as failure:
+                log.info("no connection: %s", failure)
+                asked_s = failure.retry_after_s or 0.0
+                if not heals(failure) or time.monotonic() - began + asked_s > limit_s:
+                    raise
+                if not delay_s:
+                    self._note(f"{failure.message} Trying again for {limit_s:.0f} s at most.")
+        raise AssertionError("delays() has no end")
+
+    def _converse(self, connection: Connection) -> None:
+        """Ask for the session, and handle events until this connection ends."""
+        self._connection = connection
+        self._connected_at = time.monotonic()
+        self._conversation.send = connection.send
+        connection.send(self._first_message)
+        with closing(connection.__iter__()) as events:
+            for event in events:  # until end() closes the connection, or the service does
+                if not self.over.is_set():
+                    self._handle(event)
+        if not self.over.is_set():
+            self._conversation.pause()
 
     def _handle(self, event: Message) -> None:
         self._last_event_at = time.monotonic()
@@ -140,5 +206,15 @@ class Call:
             self._send_block(block)
 
     def _send_block(self, block: bytes) -> None:
-        if self._connection:
+        """What is said while there is no session is dropped: it would come too late."""
+        if self._connection and self._conversation.ready.is_set():
             self._connection.send_audio(block)
+
+
+def delays() -> Iterator[float]:
+    """Seconds to wait before each try: none, then from 0.5 doubling to 8, each with some jitter."""
+    yield 0.0
+    delay_s = 0.5
+    while True:
+        yield delay_s * random.uniform(0.75, 1.0)
+        delay_s = min(2 * delay_s, 8.0)

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
 SOCKET_TIMEOUT_S = 5.0  # a send that takes longer has failed; a receive that does is tried again
+PING_INTERVAL_S = 10.0  # a peer that shows no sign of life from one ping to the next is gone
 CLOSE_TIMEOUT_S = 0.5  # for our close frame to leave, and again for the service's to come
 LOGGED_CHARACTERS = 10_000  # of one message
 
@@ -49,6 +50,8 @@ class Connection:
         self._messages: deque[str] = deque()  # JSON texts, all but audio; sent before waiting audio
         self._blocks: deque[bytes] = deque(maxlen=BACKLOG_BLOCKS)  # PCM; the oldest goes first
         self._closing = False
+        self._is_alive = True  # something was received since the last ping
+        self._ping_due = time.monotonic() + PING_INTERVAL_S
         self._released = threading.Event()  # set when the iterating thread gave the socket back
         self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
         self._writer.start()
@@ -97,22 +100,26 @@ class Connection:
         """The next text or binary message; None when there will be none."""
         while True:
             try:
-                opcode, frame = self._socket.recv_data_frame()
+                opcode, frame = self._socket.recv_data_frame(control_frame=True)
             except websocket.WebSocketTimeoutException:
                 continue
             except (websocket.WebSocketException, OSError) as error:
                 log.info("connection lost: %s", error)
                 return None
+            self._is_alive = True
             if opcode == websocket.ABNF.OPCODE_CLOSE:
                 self._note_close(frame.data)
                 return None
-            return cast(bytes, frame.data)
+            if opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
+                return cast(bytes, frame.data)
 
     def _write(self) -> None:
         """Send what is queued, in a thread of its own."""
         try:
-            while message := self._next_message():
-                self._socket.send(message)
+            while not self._closing:
+                if message := self._next_message():
+                    self._socket.send(message)
+                self._look_for_life()
             if self._socket.connected:
                 self._socket.send_close()
         except (websocket.WebSocketException, OSError) as error:
@@ -121,16 +128,29 @@ class Connection:
             self._shut_down()
 
     def _next_message(self) -> str | None:
-        """What is to be sent next, encoded; None when the connection is to end."""
+        """What is to be sent next, encoded; None when it is time to look around."""
         with self._wake:
-            self._wake.wait_for(lambda: self._closing or self._messages or self._blocks)
-            if self._closing:
+            self._wake.wait_for(
+                lambda: self._closing or self._messages or self._blocks,
+                max(0.0, self._ping_due - time.monotonic()),
+            )
+            if self._closing or not (self._messages or self._blocks):
                 return None
             if self._messages:
                 return self._messages.popleft()
             block = self._blocks.popleft()
         audio = base64.b64encode(block).decode("ascii")
         return f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}'
+
+    def _look_for_life(self) -> None:
+        """Ping now and then. Raises WebSocketTimeoutException for a peer that did not react."""
+        if self._closing or time.monotonic() < self._ping_due:
+            return
+        if not self._is_alive:
+            raise websocket.WebSocketTimeoutException("no sign of life since the last ping")
+        self._is_alive = False
+        self._ping_due = time.monotonic() + PING_INTERVAL_S
+        self._socket.ping()
 
     def _stop_writing(self) -> None:
         with self._wake:
@@ -189,7 +209,7 @@ def _handshake(url: str, headers: Mapping[str, str]) -> websocket.WebSocket:
     except (websocket.WebSocketException, OSError, ValueError) as error:
         log.info("handshake failed: %s", error)
         if opened.status and 300 <= opened.status < 400:
-            raise failures.handshake_refused(opened.status, None, host) from error
+            raise failures.handshake_refused(opened.status, None, None, host) from error
         raise failures.not_connected(error, host) from error
     elapsed_ms = 1000 * (time.monotonic() - started)
     log.info("HTTP %s after %.0f ms, headers %s", opened.status, elapsed_ms, opened.headers)

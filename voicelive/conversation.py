@@ -41,6 +41,9 @@ class Conversation:
         self._interrupts = interrupts
         self._truncates = truncates
         self.send: Callable[[Message], None] = log.debug  # the connection's, once there is one
+        self.id = ""  # of the Foundry conversation, where it can go on in another session
+        self.expires_at = float("inf")  # of the session, in seconds since the epoch
+        self._has_begun = False  # there was a session
         self.ready = threading.Event()  # set when the service has accepted the session
         self.heard_user = False  # the service noticed speech
         self.open_turn = False  # the user spoke, or speaks, and no response came yet
@@ -62,10 +65,12 @@ class Conversation:
         """
         match event.get("type"), event:
             case "session.created", {"session": {"id": str(session_id)}}:
-                self._transcript.head(f"SessionID: {session_id}")
-                self._note(f"Session {session_id}")
+                self._on_session(session_id)
             case "session.updated", {"session": Mapping() as session}:
                 self._transcribes = session.get("input_audio_transcription", True) is not None
+                match session.get("expires_at"):
+                    case int(seconds):
+                        self.expires_at = float(seconds)
                 self.ready.set()
             case "error", {"error": {"message": str(_)} as error}:
                 self._on_error(error)
@@ -101,7 +106,8 @@ class Conversation:
     def _on_agent(self, event: Message) -> None:
         """The agent's side: responses, their sound and their words."""
         match event.get("type"), event:
-            case "response.created", {"response": {"id": str(response)}}:
+            case "response.created", {"response": {"id": str(response)} as details}:
+                self._remember_conversation(details.get("conversation_id"))
                 self.open_turn = False
                 self.running[response] = []
                 self._current.append(response)
@@ -122,6 +128,31 @@ class Conversation:
             case "response.audio.delta", {"delta": str(audio), "item_id": str(item)}:
                 self._play(audio, item)
 
+    def pause(self) -> None:
+        """The connection is gone: what was under way will not go on. What was received is still heard."""
+        self.ready.clear()
+        for items in self.running.values():
+            for item in items:
+                self._transcript.finish(item, AGENT_AUDIO)
+        self.running.clear()
+        self.open_turn = False
+        self._stopped_at = None
+
+    def _on_session(self, session_id: str) -> None:
+        if not self._has_begun:
+            self._transcript.head(f"SessionID: {session_id}")
+            self._note(f"Session {session_id}")
+        else:
+            self._transcript.head(f"(reconnected as {session_id})")
+            memory = "The conversation goes on." if self.id else "The agent starts anew."
+            self._note(f"Connected again, session {session_id}. {memory}")
+        self._has_begun = True
+
+    def _remember_conversation(self, conversation_id: object) -> None:
+        """On the current route a conversation can go on in another session, by its id."""
+        if self._truncates and isinstance(conversation_id, str):
+            self.id = conversation_id
+
     def _on_response_done(self, response: str, details: Message) -> None:
         for item in self.running.pop(response, []):
             self._transcript.finish(item, AGENT_AUDIO)
@@ -133,7 +164,9 @@ class Conversation:
     def _on_error(self, error: Message) -> None:
         failure = failures.service_error(error)
         if not self.ready.is_set():
-            raise failure
+            if not (self._has_begun and self.id):
+                raise failure
+            self.id = ""  # the service does not go on with it: once more without
         self._note(f"The service reports {failure.message} {failure.remedy}".rstrip())
 
     def _play(self, audio: str, item: str) -> None:

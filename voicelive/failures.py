@@ -97,23 +97,34 @@ def not_signed_in(reason: str, scope: str) -> VoiceLiveError:
     telling = [line for line in lines if "AADSTS" in line or line.startswith("AzureCliCredential")]
     line = (telling or lines or reason.splitlines() or ["no reason given"])[0]
     audience = scope.removesuffix("/.default")
-    return VoiceLiveError(f"Not signed in for {audience}: {line}", SIGN_IN, EXIT_NO_ACCESS)
+    return VoiceLiveError(f"Not signed in for {audience}: {line}", SIGN_IN, EXIT_NO_ACCESS, passing=True)
 
 
-def handshake_refused(status: int, body: bytes | str | None, host: str) -> VoiceLiveError:
+def handshake_refused(
+    status: int, body: bytes | str | None, headers: Mapping[str, str] | None, host: str
+) -> VoiceLiveError:
     """The service answered the handshake with an HTTP status other than 101."""
     fallback = _REDIRECT if 300 <= status < 400 else _BROKEN if status >= 500 else _ODD
     meaning, remedy, exit_code = _STATUS.get(status, fallback)
     said = _message_of(body)
     quoted = f' The service says: "{said}"' if said else ""
-    return VoiceLiveError(f"{host} answered HTTP {status}: {meaning}.{quoted}", remedy, exit_code)
+    is_passing = status == 429 or status >= 500
+    return VoiceLiveError(
+        f"{host} answered HTTP {status}: {meaning}.{quoted}",
+        remedy,
+        exit_code,
+        passing=is_passing,
+        retry_after_s=_retry_after_s(headers or {}) if is_passing else None,
+    )
 
 
 def not_connected(error: Exception, host: str) -> VoiceLiveError:
     """There was no answer to the handshake at all; `error` is the socket's, TLS's or websocket's."""
     if isinstance(error, websocket.WebSocketBadStatusException):
-        return handshake_refused(error.status_code, error.resp_body, host)
+        return handshake_refused(error.status_code, error.resp_body, error.resp_headers, host)
+    is_passing = True
     if isinstance(error, ssl.SSLCertVerificationError):
+        is_passing = False
         why = f"its certificate is not trusted ({error.verify_message})"
         remedy = "Behind a proxy that opens TLS, let SSL_CERT_FILE name its root certificate."
     elif isinstance(error, websocket.WebSocketAddressException | socket.gaierror):
@@ -124,7 +135,7 @@ def not_connected(error: Exception, host: str) -> VoiceLiveError:
         why, remedy = "nobody listens there", f"{PLACE} A stand-in of your own must run first."
     else:
         why, remedy = str(error) or type(error).__name__, "Check the network, the proxy and the host."
-    return VoiceLiveError(f"No connection to {host}: {why}.", remedy)
+    return VoiceLiveError(f"No connection to {host}: {why}.", remedy, passing=is_passing)
 
 
 def service_error(error: Mapping[str, object]) -> VoiceLiveError:
@@ -145,11 +156,19 @@ def no_session(seconds: float) -> VoiceLiveError:
 
 
 def connection_ended(code: int | None, reason: str) -> VoiceLiveError:
-    """The connection ended, and nobody here asked for it."""
+    """The connection ended, and nobody here asked for it; `code` is None where the line was cut."""
     if code is None:
         return VoiceLiveError("The connection was lost.", "Check the network and start again.")
     said = f": {reason}" if reason else ""
     return VoiceLiveError(f"The service ended the connection (code {code}){said}.", "Start again.")
+
+
+def keeps_dropping(last: VoiceLiveError, times: int) -> VoiceLiveError:
+    """One connection after the other was lost at once; `last` is how the last one ended."""
+    return VoiceLiveError(
+        f"{last.message} That was {times} times in a row, each within seconds.",
+        "Start again later; if it goes on, ask Microsoft's support with the request id.",
+    )
 
 
 def no_portaudio(error: OSError) -> VoiceLiveError:
@@ -168,6 +187,12 @@ def no_device(kind: str, error: Exception) -> VoiceLiveError:
 def unusable_file(name: object, problem: object, remedy: str = "") -> VoiceLiveError:
     """A file that a person named cannot be read or written."""
     return VoiceLiveError(f"{name}: {problem}.", remedy, EXIT_USAGE)
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float:
+    """The seconds of a Retry-After header; 0 where there is none, or where it is a date."""
+    value = str(headers.get("retry-after", ""))
+    return float(value) if value.isdecimal() else 0.0
 
 
 def _message_of(body: bytes | str | None) -> str:

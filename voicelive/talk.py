@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from voicelive import EXIT_USAGE, VoiceLiveError, failures
@@ -77,7 +78,8 @@ def talk(plan: Plan) -> int:
 
 def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack: ExitStack) -> None:
     """Open everything, each thing with its end on the stack, and wait until the conversation is over."""
-    access = in_background(lambda: sign_in(plan.service, plan.target, plan.settings, redact.hide))
+    sign_in_now = partial(sign_in, plan.service, plan.target, plan.settings, redact.hide)
+    tokens = [in_background(sign_in_now)]
     transcript = Transcript(screen, logs.conversation, redact)
     stack.callback(transcript.close)
     for line in log_head(plan):
@@ -97,12 +99,13 @@ def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack
         truncates=not plan.target.is_classic,
     )
 
-    def connect(request_id: str) -> Connection:
-        opened = access.result()
+    def connect(request_id: str, conversation_id: str) -> Connection:
+        opened = tokens.pop().result() if tokens else sign_in_now()  # each time with fresh tokens
         headers = {**opened.headers, "x-ms-client-request-id": request_id}
-        return Connection(request_url(plan.service, plan.target, opened), headers)
+        target = plan.target.going_on_with(conversation_id)
+        return Connection(request_url(plan.service, target, opened), headers)
 
-    call = Call(connect, plan.first_message, conversation, source, sink)
+    call = Call(connect, plan.first_message, conversation, source, sink, screen.note)
     stack.callback(call.end)
     if streams := [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]:
         stack.callback(Watch(streams, screen.note).close)

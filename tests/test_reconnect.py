@@ -1,0 +1,210 @@
+"""What a lost connection costs: the pause, and nothing else."""
+
+import io
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+from servers import answers, tcp_server, websocket_server
+from test_call import BLOCK, UPDATED, Blocks, Sink, wait_until
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection
+
+from voicelive import VoiceLiveError
+from voicelive import call as module
+from voicelive.call import Call, delays
+from voicelive.connection import Connection
+from voicelive.conversation import Conversation
+from voicelive.logs import Redactor
+from voicelive.screen import Screen
+from voicelive.transcript import Transcript
+
+CREATED = json.dumps({"type": "response.created", "response": {"id": "resp_1", "conversation_id": "conv_1"}})
+DONE = json.dumps({"type": "response.done", "response": {"id": "resp_1", "status": "completed"}})
+
+
+class Line:
+    """A call to a service of one's own, and what it does."""
+
+    def __init__(self, url: str, truncates: bool = True) -> None:
+        redact = Redactor()
+        self.notes: list[str] = []
+        self.log = io.StringIO()
+        self.asked: list[str] = []  # the conversation that each connection was to go on with
+        transcript = Transcript(Screen(redact), self.log, redact)
+        self.conversation = Conversation(Sink(), transcript, note=self.notes.append, truncates=truncates)
+        self.source = Blocks(endless=True)
+        first_message = {"type": "session.update", "session": {}}
+
+        def connect(_: str, conversation_id: str) -> Connection:
+            self.asked.append(conversation_id)
+            return Connection(url, {})
+
+        self.call = Call(connect, first_message, self.conversation, self.source, Sink(), self.notes.append)
+
+
+@contextmanager
+def on_the_line(*services: Callable[[ServerConnection], None], truncates: bool = True) -> Iterator[Line]:
+    """A call; its first connection is with the first service, the second with the second, ..."""
+    following = iter(services)
+    ids = itertools.count(1)
+
+    def handler(client: ServerConnection) -> None:
+        service = next(following, talks())
+        client.recv()
+        session = {"id": f"sess_{next(ids)}"}
+        client.send(json.dumps({"type": "session.created", "session": session}))
+        with suppress(ConnectionClosed):
+            service(client)
+
+    with websocket_server(handler) as url:
+        line = Line(url, truncates)
+        line.call.start()
+        try:
+            yield line
+        finally:
+            line.call.end()
+
+
+def talks(*events: str, code: int | None = None) -> Callable[[ServerConnection], None]:
+    """A service that accepts the session, sends events, and reads; or closes with `code`."""
+
+    def service(client: ServerConnection) -> None:
+        for event in (UPDATED, *events):
+            client.send(event)
+        if code:
+            client.close(code, "so it is")
+        while True:
+            client.recv()
+
+    return service
+
+
+def cuts(*events: str) -> Callable[[ServerConnection], None]:
+    """A service that accepts the session, sends events, and is gone without a word."""
+
+    def service(client: ServerConnection) -> None:
+        for event in (UPDATED, *events):
+            client.send(event)
+        client.ping().wait(5)  # all was read
+        client.socket.close()
+
+    return service
+
+
+@pytest.mark.parametrize("end", [cuts(), *(talks(code=code) for code in (1001, 1011, 1012, 1013))])
+def test_a_connection_that_is_lost_is_replaced_and_told(end: Callable[[ServerConnection], None]) -> None:
+    with on_the_line(end) as line:
+        wait_until(line.call, lambda: len(line.asked) == 2 and line.conversation.ready.is_set())
+        wait_until(line.call, lambda: any("Connected again" in note for note in line.notes))
+
+    assert any("Trying again." in note for note in line.notes)
+    assert "(reconnected as sess_2)" in line.log.getvalue()
+
+
+def test_a_named_agent_goes_on_with_the_conversation() -> None:
+    with on_the_line(cuts(CREATED, DONE)) as line:
+        wait_until(line.call, lambda: any("The conversation goes on." in note for note in line.notes))
+
+    assert line.asked == ["", "conv_1"]
+
+
+def test_a_classic_agent_starts_anew_and_says_so() -> None:
+    with on_the_line(cuts(CREATED, DONE), truncates=False) as line:
+        wait_until(line.call, lambda: any("The agent starts anew." in note for note in line.notes))
+
+    assert line.asked == ["", ""]
+
+
+def test_a_service_that_has_forgotten_the_conversation_is_asked_once_more_without() -> None:
+    error = {"code": "agent_initialization_failed", "message": "No such conversation."}
+
+    def refuses(client: ServerConnection) -> None:
+        client.send(json.dumps({"type": "error", "error": error}))
+        client.close(1008)
+
+    with on_the_line(cuts(CREATED, DONE), refuses) as line:
+        wait_until(line.call, lambda: len(line.asked) == 3 and line.conversation.ready.is_set())
+
+    assert line.asked == ["", "conv_1", ""]
+
+
+def test_what_was_under_way_is_no_longer_waited_for() -> None:
+    with on_the_line(cuts(CREATED)) as line:
+        wait_until(line.call, lambda: len(line.asked) == 2 and line.conversation.ready.is_set())
+        assert line.conversation.is_resting
+
+
+def test_three_connections_in_a_row_that_last_seconds_are_enough() -> None:
+    with on_the_line(cuts(), cuts(), cuts()) as line, pytest.raises(VoiceLiveError, match="3 times in a row"):
+        wait_until(line.call, lambda: False)
+
+    assert len(line.asked) == 3
+
+
+def test_a_connection_that_breaks_the_rules_is_not_tried_again() -> None:
+    with on_the_line(talks(code=1008)) as line, pytest.raises(VoiceLiveError, match=r"1008\): so it is"):
+        wait_until(line.call, lambda: False)
+
+    assert len(line.asked) == 1
+
+
+def test_what_is_said_meanwhile_is_dropped() -> None:
+    with on_the_line(cuts()) as line:
+        wait_until(line.call, lambda: len(line.asked) == 2 and line.conversation.ready.is_set())
+        line.conversation.ready.clear()
+        line.call._send_block(BLOCK)
+        connection = line.call._connection
+
+    assert connection is not None
+    assert not connection._blocks
+
+
+def test_a_session_is_renewed_before_it_ends() -> None:
+    session = {"id": "sess_1", "expires_at": int(time.time()) + 30}
+    updated = json.dumps({"type": "session.updated", "session": session})
+
+    def expires(client: ServerConnection) -> None:
+        client.send(updated)
+        while True:
+            client.recv()
+
+    with on_the_line(expires) as line:
+        wait_until(line.call, lambda: len(line.asked) == 2)
+
+    assert "The session is renewed." in line.notes
+
+
+def test_a_service_that_asks_to_come_back_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = "HTTP/1.1 503 Busy\nRetry-After: 0\nContent-Length: 0\n\n"
+    with tcp_server(answers(busy)) as port:
+        line = Line(f"ws://127.0.0.1:{port}/")
+        monkeypatch.setattr(module, "AT_THE_DOOR_S", 1.0)
+        line.call.start()
+        with pytest.raises(VoiceLiveError, match="HTTP 503"):
+            wait_until(line.call, lambda: False)
+        line.call.end()
+
+    assert len(line.asked) >= 3
+    assert "Trying again for 1 s at most." in line.notes[0]
+
+
+def test_nobody_at_the_door_is_told_at_once() -> None:
+    line = Line("ws://127.0.0.1:9/")
+    line.call.start()
+    with pytest.raises(VoiceLiveError, match="nobody listens there"):
+        wait_until(line.call, lambda: False)
+    line.call.end()
+
+    assert len(line.asked) == 1
+
+
+def test_the_pauses_between_tries_double_up_to_eight_seconds() -> None:
+    first = list(itertools.islice(delays(), 8))
+
+    assert first[0] == 0
+    for pause, longest in zip(first[1:], (0.5, 1, 2, 4, 8, 8, 8), strict=True):
+        assert 0.75 * longest <= pause <= longest
