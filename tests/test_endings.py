@@ -168,3 +168,35 @@ def test_a_mistake_is_told_in_words_and_nothing_is_lost(
     assert all(sentence in program.stderr for sentence in said), program.stderr
     assert "Traceback" not in program.stderr
     assert SAMPLE.read_bytes() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
+def test_a_disk_that_is_full_is_told_once_and_the_conversation_goes_on(
+    simulator: Simulator, logs: Path, question: str
+) -> None:
+    limited = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700)); "
+    limited += "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    command = [sys.executable, "-c", limited, "voicelive_agent.py", "project", *NAMED, "--input", question]
+    command += ["--endpoint", simulator.endpoint, "--output", os.devnull, "--log-dir", str(logs)]
+
+    program = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
+
+    assert program.returncode == 0, program.stderr
+    assert "Agent: You spoke" in program.stdout
+    assert program.stderr.count("The conversation log is not written any more") == 1
+    assert "Traceback" not in program.stderr
+    assert all(path.stat().st_size <= 700 for path in logs.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
+def test_a_killed_process_leaves_every_finished_line_in_the_log(
+    simulator: Simulator, logs: Path, sound: tuple[str, ...]
+) -> None:
+    program = Program("project", "--endpoint", simulator.endpoint, *NAMED, *sound, log_dir=logs)
+    program.wait_for(lambda: "Agent: You spoke" in program.stdout and program.stdout.endswith("\n"))
+
+    program.process.kill()
+
+    assert program.wait() == -signal.SIGKILL
+    assert re.search(r"User Input:\t.*\nAgent Audio Response:\tYou spoke", program.conversation_log)
+    assert len(loudness(logs / "heard.wav")), "the recording is valid, too"

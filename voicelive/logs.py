@@ -57,6 +57,14 @@ class RedactingFormatter(logging.Formatter):
         return self._redact(super().format(record))
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes to the technical log; a disk that is full must not end, or litter, a conversation."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 class RunLogs:
     """`<timestamp>_conversation.log` for what was said, `<timestamp>_voicelive.log` for how it went."""
 
@@ -79,7 +87,7 @@ class RunLogs:
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
         """Send every log record of the process to the technical log until the end, then close both."""
-        handler = logging.StreamHandler(self.technical)
+        handler = _Handler(self.technical)
         handler.setFormatter(RedactingFormatter(self._redact))
         root = logging.getLogger()
         level = root.level
@@ -90,8 +98,9 @@ class RunLogs:
         finally:
             root.setLevel(level)
             root.removeHandler(handler)
-            self.technical.close()
-            self.conversation.close()
+            for file in (self.technical, self.conversation):
+                with contextlib.suppress(OSError):  # the disk is full
+                    file.close()
 
 
 @contextlib.contextmanager
