@@ -128,6 +128,18 @@ def test_nothing_is_truncated_when_all_was_heard() -> None:
     assert "interrupted" not in held.log.getvalue()
 
 
+def test_another_session_is_not_told_of_an_answer_that_it_does_not_know() -> None:
+    held = Held(truncates=True)
+    held.handle(UPDATED, created(), audio(b"\1\1" * 24_000))
+    held.render(480)
+
+    held.conversation.pause()
+    held.handle(UPDATED, SPEECH_STARTED)
+
+    assert held.sent == []
+    assert not any(held.render(4_800)[2 * RAMP_FRAMES :]), "but it is cut off"
+
+
 def test_the_classic_routes_are_told_nothing() -> None:
     held = Held(truncates=False)
     held.handle(UPDATED, created(), audio(b"\1\1" * 480), SPEECH_STARTED)

@@ -51,6 +51,7 @@ class Conversation:
         self._transcribes = True  # the user's words will come
         self._stopped_at: float | None = None  # when the user stopped speaking; None once answered
         self._current: list[str] = []  # responses since the user spoke last
+        self._items: set[str] = set()  # of this session, with sound: what the service can truncate
         self._forgotten: deque[str] = deque(maxlen=FORGOTTEN_RESPONSES)  # those before: never heard
 
     @property
@@ -135,6 +136,7 @@ class Conversation:
             for item in items:
                 self._transcript.finish(item, AGENT_AUDIO)
         self.running.clear()
+        self._items.clear()
         self.open_turn = False
         self._stopped_at = None
 
@@ -170,6 +172,7 @@ class Conversation:
         self._note(f"The service reports {failure.message} {failure.remedy}".rstrip())
 
     def _play(self, audio: str, item: str) -> None:
+        self._items.add(item)
         try:
             self._sink.play(base64.b64decode(audio, validate=True), item)
         except ValueError as error:
@@ -190,7 +193,7 @@ class Conversation:
         if heard is None or heard.frames == heard.received:
             return
         self._transcript.interrupt(heard.item_id)
-        if self._truncates:
+        if self._truncates and heard.item_id in self._items:
             played_ms = heard.frames * 1000 // SAMPLE_RATE
             self.send(
                 {
