@@ -13,6 +13,9 @@ neither Azure nor a network. In reading order:
     simulator_speaker.py       the answer's words, pace and end (its events: simulator_reply.py)
     simulator_items.py         what was said and typed
     simulator_events.py        messages, ids and errors
+    simulator_faults.py        what can go wrong, with `faults=["401"]` and `--fault 401`: the list
+    simulator_scene.py         how it does (simulator_changes.py, simulator_malformed.py)
+    simulator_records.py       what clients did
 """
 
 import asyncio
@@ -23,21 +26,25 @@ import signal
 import sys
 import threading
 import wave
-from collections.abc import Callable
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import FrameType, TracebackType
 from typing import Annotated
+from weakref import WeakKeyDictionary
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
-from voicelive import simulator_route
+from voicelive import simulator_faults, simulator_route
 from voicelive.simulator_conversation import Conversation
-from voicelive.simulator_events import Event, RefusedError, error_event, new_id
+from voicelive.simulator_events import RefusedError, error_event, new_id
+from voicelive.simulator_faults import Fault
+from voicelive.simulator_records import MALFORMED, Records, SeenSession
+from voicelive.simulator_scene import Queue, Scene
 
 HOST = "127.0.0.1"
 SAMPLE = Path(__file__).with_name("sample.wav")
@@ -45,41 +52,28 @@ MOST_FRAME_BYTES = 21 * 2**20  # 15 MiB of audio in base64, and a little JSON
 CLOSE_TIMEOUT_S = 0.3
 END_TIMEOUT_S = 0.5
 WAIT_SLICE_S = 0.25
-MOST_SESSIONS = 100
-MOST_MESSAGES = 1_000
-MOST_EVENTS = 10_000
 POLICY_VIOLATION = 1008
 
 _LOGGER = logging.getLogger("voicelive.simulator")
-
-
-@dataclass
-class SeenSession:
-    """What one client did, for tests to look at; lists keep their newest entries."""
-
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]  # by lower-case name
-    received: list[Event] = field(default_factory=list)  # without input_audio_buffer.append
-    audio_frames: int = 0  # samples received by input_audio_buffer.append
-    sent: list[str] = field(default_factory=list)  # the types of the events
-    open: bool = True
 
 
 class Simulator:
     """Serves on the loopback, in a thread of its own, from `with` to the end of the block.
 
     `port` 0 takes a free one. `pace` is how many times faster than real time the agent's sound
-    is sent. Entering raises OSError where the port is taken.
+    is sent. `faults` go wrong, written as in simulator_faults.py; ValueError where one is unknown.
+    Entering raises OSError where the port is taken.
     """
 
-    def __init__(self, port: int = 0, pace: float = 4.0) -> None:
+    def __init__(self, port: int = 0, pace: float = 4.0, faults: Sequence[str] = ()) -> None:
         self._port = port
         self._pace = pace
         with wave.open(str(SAMPLE)) as sample:
             self._sample: bytes = sample.readframes(sample.getnframes())
-        self._changed = threading.Condition()  # guards the records, tells of each change
-        self._sessions: list[SeenSession] = []
+        self._faults = [simulator_faults.parsed(fault) for fault in faults]
+        # What each connection is to meet with, from its handshake on; and its number, from 1.
+        self._admitted = WeakKeyDictionary[ServerConnection, tuple[int, list[Fault]]]()
+        self._records = Records()
         self._started: Future[int] = Future()  # carries the port, or why there is none
         self._stop: Callable[[], object] | None = None  # ends the server; set once it serves
         self._thread = threading.Thread(target=self._run, name="simulator", daemon=True)
@@ -91,12 +85,7 @@ class Simulator:
         self._port = self._started.result()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._stop is not None:
             self._stop()
         self._thread.join()
@@ -109,13 +98,21 @@ class Simulator:
     @property
     def sessions(self) -> list[SeenSession]:
         """The sessions so far, oldest first (at most the newest 100)."""
-        with self._changed:
-            return list(self._sessions)
+        return self._records.sessions
+
+    @property
+    def handshakes(self) -> int:
+        """How many clients asked to come in so far, whatever became of them."""
+        return self._records.handshakes
+
+    @property
+    def redirected(self) -> int:
+        """How many clients followed a redirect."""
+        return self._records.redirected
 
     def wait_for(self, predicate: Callable[[], object], timeout: float) -> bool:
         """Whether `predicate()`, asked at each message and event, gets true within `timeout` s."""
-        with self._changed:
-            return bool(self._changed.wait_for(predicate, timeout))
+        return self._records.wait_for(predicate, timeout)
 
     def _run(self) -> None:
         try:
@@ -126,11 +123,13 @@ class Simulator:
     async def _serve(self) -> None:
         stopping = asyncio.Event()  # set by __exit__, ends the server
         self._stop = partial(asyncio.get_running_loop().call_soon_threadsafe, stopping.set)
+        elsewhere = await asyncio.start_server(self._receive_redirected, HOST)
         server = await serve(
             self._hold,
             HOST,
             self._port,
-            process_request=simulator_route.refuse_over_http,
+            process_request=partial(self._admit, _address_of(elsewhere)),
+            open_timeout=None,  # it is the client that loses patience
             compression=None,  # as the service
             max_size=MOST_FRAME_BYTES,
             ping_interval=None,  # on one machine, a client that is gone is noticed without
@@ -139,75 +138,75 @@ class Simulator:
         )
         self._started.set_result(next(iter(server.sockets)).getsockname()[1])
         await stopping.wait()
+        elsewhere.close()
         server.close()
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(server.wait_closed(), END_TIMEOUT_S)
 
+    async def _admit(self, elsewhere: str, connection: ServerConnection, request: Request) -> Response | None:
+        """Number the connection; the answer that refuses it, or None."""
+        number = self._records.count_handshake()
+        faults = [fault for fault in self._faults if fault.first <= number <= fault.last]
+        self._admitted[connection] = number, faults
+        refusal = await simulator_faults.refuse(faults, connection, elsewhere)
+        return refusal or simulator_route.refuse_over_http(connection, request)
+
+    def _receive_redirected(self, reader: StreamReader, writer: StreamWriter) -> None:
+        self._records.count_redirected()
+        writer.close()
+
     async def _hold(self, connection: ServerConnection) -> None:
         """Hold one client's conversation until either side ends it."""
         assert connection.request is not None
-        path, query, headers = simulator_route.address(connection.request)
-        seen = SeenSession(path, query, headers)
-        with self._changed:
-            self._sessions = [*self._sessions, seen][-MOST_SESSIONS:]
-            self._changed.notify_all()
-        # Carries events to the client, in order; ends with the connection.
-        queue: asyncio.Queue[Event] = asyncio.Queue()
-        writer = asyncio.create_task(self._write(connection, queue, seen))
+        seen = self._records.opened(*simulator_route.address(connection.request))
+        scene = Scene(connection, *self._admitted[connection])
+        writer = asyncio.create_task(self._write(connection, scene.queue, seen))
         try:
             with suppress(ConnectionClosed):  # a client may leave without a goodbye
-                await self._converse(connection, queue, seen)
+                await self._converse(connection, scene, seen)
         finally:
+            scene.end()
             writer.cancel()
-            with self._changed:
-                seen.open = False
-                self._changed.notify_all()
+            self._records.closed(seen)
 
-    async def _converse(
-        self, connection: ServerConnection, queue: asyncio.Queue[Event], seen: SeenSession
-    ) -> None:
+    async def _converse(self, connection: ServerConnection, scene: Scene, seen: SeenSession) -> None:
+        queue = scene.queue
         try:
+            scene.refuse(seen.query)
             route = simulator_route.route(seen.query, seen.headers)
         except RefusedError as refusal:
             queue.put_nowait(error_event(refusal))
             await queue.join()
             await connection.close(POLICY_VIOLATION)
             return
-        conversation = Conversation(route, self._sample, self._pace, queue.put_nowait, queue.join)
+        conversation = Conversation(route, self._sample, self._pace, scene.send, queue.join)
+        scene.begin()
         conversation.begin()
         try:
-            async for frame in connection:
+            async for frame in scene.frames():
                 message = conversation.receive(frame)
-                self._record(seen, message)
+                self._records.received(seen, message)
                 await queue.join()
                 if conversation.failed:
                     await connection.close(POLICY_VIOLATION, "Session configuration failed")
         finally:
             conversation.end()
 
-    async def _write(
-        self, connection: ServerConnection, queue: asyncio.Queue[Event], seen: SeenSession
-    ) -> None:
+    async def _write(self, connection: ServerConnection, queue: Queue, seen: SeenSession) -> None:
         """Send what the queue carries; once the client is gone, only empty it."""
         while True:
-            event = await queue.get()
+            frame, kind = await queue.get(), MALFORMED
+            if isinstance(frame, dict):
+                kind = frame["type"]
+                frame = json.dumps({"event_id": new_id("event"), **frame})
             with suppress(ConnectionClosed):
-                await connection.send(json.dumps({"event_id": new_id("event"), **event}))
-                with self._changed:
-                    seen.sent.append(event["type"])
-                    del seen.sent[:-MOST_EVENTS]
-                    self._changed.notify_all()
+                await connection.send(frame)
+                self._records.sent(seen, kind)
             queue.task_done()
 
-    def _record(self, seen: SeenSession, message: Event) -> None:
-        with self._changed:
-            if message.get("type") == "input_audio_buffer.append":
-                audio = message.get("audio")
-                seen.audio_frames += len(str(audio).rstrip("=")) * 3 // 8
-            else:
-                seen.received.append(message)
-                del seen.received[:-MOST_MESSAGES]
-            self._changed.notify_all()
+
+def _address_of(server: asyncio.Server) -> str:
+    return f"ws://{HOST}:{server.sockets[0].getsockname()[1]}/elsewhere"
 
 
 def _is_a_bug(record: logging.LogRecord) -> bool:
@@ -222,26 +221,28 @@ def main() -> None:
     def run(
         port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: a free one.")] = 0,
         pace: Annotated[float, typer.Option(min=0.1, help="Times faster than real time.")] = 4.0,
+        fault: Annotated[list[str] | None, typer.Option(metavar="FAULT", help="Can be repeated.")] = None,
     ) -> None:
         """A stand-in for Azure AI Voice Live on this machine, for any Voice Live client."""
         ended = threading.Event()  # set by Ctrl-C and SIGTERM
-
-        def end(number: int, frame: FrameType | None) -> None:
-            ended.set()
-
-        signal.signal(signal.SIGINT, end)
-        signal.signal(signal.SIGTERM, end)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.set())
         try:
-            with Simulator(port, pace) as simulator:
+            with Simulator(port, pace, fault or ()) as simulator:
                 typer.echo(simulator.endpoint)
                 while not ended.wait(WAIT_SLICE_S):
                     pass
+        except ValueError as error:
+            typer.echo(error, err=True)
+            sys.exit(2)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
             typer.echo(f"Port {port} on {HOST} cannot be used: {reason}.", err=True)
             sys.exit(1)
 
-    typer.run(run)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command(help=f"{run.__doc__}\n\n{simulator_faults.help_text()}")(run)
+    app()
 
 
 if __name__ == "__main__":

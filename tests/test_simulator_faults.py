@@ -1,0 +1,147 @@
+"""The stand-in's faults: how they are written, and those of the handshake."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import websocket
+from simulator_client import BEARER, Client, Event
+from websocket import WebSocketBadStatusException
+
+from voicelive import simulator_faults
+from voicelive.simulator import Simulator
+from voicelive.simulator_faults import CLOSE_REASONS, ERRORS, REFUSALS, SCENES, Fault, parsed
+
+ROOT = Path(__file__).resolve().parent.parent
+HANDSHAKE = (
+    b"GET /voice-live/realtime?api-version=2026-07-15&model=any HTTP/1.1\r\nHost: localhost\r\n"
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\napi-key: made-up\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+)
+
+
+def refused(simulator: Simulator) -> tuple[int, dict[str, str], Event]:
+    """Status, headers and JSON body of a handshake that is refused."""
+    url = simulator.endpoint.replace("http", "ws", 1) + "/voice-live/realtime"
+    with pytest.raises(WebSocketBadStatusException) as caught:
+        websocket.create_connection(url, timeout=5, header=BEARER)
+    error = caught.value
+    return error.status_code, error.resp_headers or {}, json.loads(error.resp_body or b"{}")
+
+
+@pytest.mark.parametrize("status", sorted(REFUSALS.keys() - {"302"}))
+def test_a_handshake_is_refused_with_a_status(status: str) -> None:
+    with Simulator(faults=[status]) as simulator:
+        code, headers, body = refused(simulator)
+
+        assert code == int(status)
+        assert body["error"] == {"code": status, "message": REFUSALS[status]}
+        assert headers["content-type"] == "application/json"
+        assert ("retry-after" in headers) == (status in ("429", "503"))
+        assert simulator.handshakes == 1
+        assert simulator.sessions == []
+
+
+def test_a_redirect_tells_whether_it_is_followed() -> None:
+    with Simulator(faults=["302"]) as simulator:
+        careful = websocket.WebSocket()
+        with pytest.raises(websocket.WebSocketException):
+            careful.connect(simulator.endpoint.replace("http", "ws", 1), redirect_limit=0)
+        assert (careful.status, simulator.redirected) == (302, 0)
+
+        with pytest.raises((websocket.WebSocketException, OSError)):
+            Client(simulator.endpoint)
+
+        assert simulator.wait_for(lambda: simulator.redirected == 1, 5)
+
+
+def test_a_handshake_can_stay_without_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+    with Simulator(faults=["mute-handshake:2"]) as simulator:
+        address = urlsplit(simulator.endpoint)
+        for _ in range(2):
+            line = socket.create_connection((address.hostname, address.port), timeout=0.2)
+            line.sendall(HANDSHAKE)
+            with pytest.raises(TimeoutError):
+                line.recv(1)
+            line.close()
+
+        with Client(simulator.endpoint) as client:
+            assert client.receive()["type"] == "session.created"
+
+    assert simulator.handshakes == 3
+    assert caplog.records == []
+
+
+def test_a_fault_can_be_limited_to_some_connections() -> None:
+    with Simulator(faults=["503:2-3", "drop-after=0:1"]) as simulator:
+        with Client(simulator.endpoint) as client:
+            client.configure()
+            with pytest.raises((websocket.WebSocketException, OSError)):
+                client.receive()
+        assert [refused(simulator)[0] for _ in range(2)] == [503, 503]
+        with Client(simulator.endpoint) as client:
+            client.configure()
+            client.send("input_audio_buffer.clear")
+
+            assert client.receive()["type"] == "input_audio_buffer.cleared"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("401", Fault("401")),
+        ("503:2", Fault("503", last=2)),
+        ("drop-after=5:1", Fault("drop-after", 5, last=1)),
+        ("close-after=0.5,1011:2-3", Fault("close-after", 0.5, "1011", 2, 3)),
+        ("error=wrong-scope", Fault("error", code="wrong-scope")),
+    ],
+)
+def test_how_a_fault_is_written(text: str, fault: Fault) -> None:
+    assert parsed(text) == fault
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "402", "drop-after", "drop-after=", "drop-after=-1", "drop-after=nan", "drop-after=1,1000"),
+        *("close-after=1", "close-after=1,999", "error=", "error=nonsense"),
+        *("401=1", "401:0", "401:x", "401:"),
+    ],
+)
+def test_what_is_no_fault_is_one_sentence_with_the_list(text: str) -> None:
+    with pytest.raises(ValueError, match="is no fault") as caught:
+        Simulator(faults=[text])
+
+    assert str(caught.value).count("\n") == 0
+    assert all(scene in str(caught.value) for scene in SCENES)
+
+
+def command(*options: str) -> Any:
+    line = [sys.executable, "-m", "voicelive.simulator", *options]
+    environment = {**os.environ, "COLUMNS": "80"}
+    return subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=20)
+
+
+def test_the_command_names_a_fault_that_it_does_not_know() -> None:
+    done = command("--fault", "401", "--fault", "nonsense")
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("'nonsense' is no fault")
+
+
+def test_the_help_lists_every_fault_in_unbroken_lines() -> None:
+    shown = [line.strip() for line in command("--help").stdout.splitlines()]
+    documented = [line.strip() for line in (simulator_faults.__doc__ or "").splitlines()]
+
+    table = documented[documented.index("") + 1 :]
+    table = table[table.index("") + 1 :]
+    assert [line for line in table if line not in shown] == []
+    named = {word.partition("=")[0] for line in table for word in line.partition("  ")[0].split()}
+    assert SCENES.keys() <= named
+    assert all(str(code) in " ".join(table) for code in (*ERRORS, *CLOSE_REASONS))

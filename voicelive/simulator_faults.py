@@ -1,0 +1,157 @@
+"""What the stand-in can let go wrong when it is asked to, each fault a scene.
+
+A fault with `:N` after it is played to the first N connections alone, one with `:M-N` to the Mth up
+to the Nth, as in `503:2` and `drop-after=5:1`. Several can be played at once.
+
+    400 401 403 404 500   the handshake is refused with this HTTP status
+    429 503               the same, with Retry-After: 1
+    302                   sent to another port; `redirected` counts who goes
+    mute-handshake        the handshake is never answered
+    no-session            session.update is never answered
+    error=CODE            an error event after 101, then close 1008; CODE is
+                          wrong-scope missing-role key wrong-names wrong-tenant
+                          missing-project classic-agent wrong-region
+                          conversation-limit
+    forget-conversation   the same, for a conversation-id in the query
+    drop-after=S          the line is cut, S seconds after session.updated
+    close-after=S,CODE    closed then; CODE is 1000 1001 1005 (none) 1006 (cut)
+                          1008 1011 1012 1013
+    freeze-after=S        then neither reads, nor sends, nor answers pings
+    stop-reading-after=S  then reads nothing, and says to the end what it says
+    expires-in=S          session.expires_at is that soon, then close 1001
+    warning               a warning event after session.updated
+    malformed             broken and hostile events among those of each answer
+    fail-response         each answer fails: message_creation_failed
+    incomplete-response   each answer ends early: max_output_tokens
+    fail-transcription    what the user says is never transcribed
+    late-transcript=S     the user's words, S seconds after the answer began
+"""
+
+import asyncio
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Response
+
+MOVED = "302"
+RETRY_AFTER_S = 1
+
+# The service's texts are not documented; these say what it is known to mean.
+REFUSALS = {
+    MOVED: "The resource has moved.",
+    "400": "The api-version is not supported.",
+    "401": "Access denied due to invalid subscription key, token or wrong API endpoint.",
+    "403": "The principal lacks the required data action for this resource.",
+    "404": "Resource not found.",
+    "429": "Too many requests: the rate limit of new connections is exceeded.",
+    "500": "The server had an error while processing your request.",
+    "503": "The service is temporarily unavailable.",
+}
+CLOSE_REASONS = {
+    1000: "",
+    1001: "going away",
+    1005: "",
+    1006: "",
+    1008: "policy violation",
+    1011: "internal error",
+    1012: "service restart",
+    1013: "try again later",
+}
+# Code and message after the handshake, as users reported them; for missing-role in the words of the
+# Agent Service, for wrong-names and conversation-limit the message is made up.
+ERRORS = {
+    "wrong-scope": ("invalid_request_error", "Authentication error to AI Agent service: Unauthorized"),
+    "missing-role": (
+        "agent_initialization_failed",
+        "The principal lacks the required data action "
+        "Microsoft.CognitiveServices/accounts/AIServices/agents/read",
+    ),
+    "key": ("invalid_request_error", "Key authentication is not supported in Agent mode"),
+    "wrong-names": ("agent_initialization_failed", "Failed to initialize the agent"),
+    "missing-project": (
+        "invalid_request_error",
+        "Missing required agent connection string or project name",
+    ),
+    "classic-agent": (
+        "invalid_request_error",
+        "Classic foundry agent is not supported in API version 2026-04-10 and above",
+    ),
+    "wrong-tenant": ("invalid_request_error", "Tenant provided in token does not match resource token"),
+    "wrong-region": ("invalid_model", "Model gpt-realtime is not supported in this region."),
+    "conversation-limit": ("conversation_limit_exceeded", "The limit of conversations is exceeded"),
+}
+_PLAIN = (
+    *("mute-handshake", "no-session", "forget-conversation", "warning", "malformed"),
+    *("fail-response", "incomplete-response", "fail-transcription"),
+)
+_TIMED = ("drop-after", "freeze-after", "stop-reading-after", "expires-in", "late-transcript")
+
+# Scene → how its value is written.
+SCENES = dict.fromkeys((*REFUSALS, *_PLAIN), "") | dict.fromkeys(_TIMED, "=S")
+SCENES |= {"close-after": "=S,CODE", "error": "=CODE"}
+_CODES = {"close-after": "|".join(map(str, CLOSE_REASONS)), "error": "|".join(ERRORS)}
+_SECONDS = r"(?P<seconds>[0-9]{1,6}(\.[0-9]{1,6})?)"
+_CONNECTIONS = "(:((?P<first>[1-9][0-9]{0,8})-)?(?P<last>[1-9][0-9]{0,8}))?"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One scene, and the connections that it is played to: `first` to `last`, counted from 1."""
+
+    scene: str
+    seconds: float = 0.0
+    code: str = ""
+    first: int = 1
+    last: float = math.inf
+
+
+def parsed(text: str) -> Fault:
+    """The fault that is written so; raises ValueError with a sentence that tells what there is."""
+    for scene, value in SCENES.items():
+        code = f"(?P<code>{_CODES.get(scene)})"
+        pattern = scene + value.replace("S", _SECONDS).replace("CODE", code) + _CONNECTIONS
+        if match := re.fullmatch(pattern, text):
+            found = {name: part for name, part in match.groupdict().items() if part}
+            seconds, code = float(found.get("seconds", 0)), found.get("code", "")
+            return Fault(scene, seconds, code, int(found.get("first", 1)), float(found.get("last", "inf")))
+    forms = [scene + SCENES[scene].replace("CODE", _CODES.get(scene, "")) for scene in SCENES]
+    raise ValueError(
+        f"{text!r} is no fault: write one of {', '.join(forms)} (S: seconds), for the first N "
+        "connections alone with :N after it, for the Mth to the Nth with :M-N."
+    )
+
+
+def help_text() -> str:
+    """The scenes as they are listed above, for `--help`: it is not to break the table's lines."""
+    return (__doc__ or "").replace("\n\n    ", "\n\n\b\n    ")
+
+
+async def refuse(faults: Sequence[Fault], connection: ServerConnection, elsewhere: str) -> Response | None:
+    """The answer to a handshake that a fault refuses; None where none does.
+
+    A handshake that is to be mute waits here until the client gives up. A redirect goes `elsewhere`.
+    """
+    for fault in faults:
+        if fault.scene == "mute-handshake":
+            await connection.wait_closed()
+            raise asyncio.CancelledError  # an answer to nobody would be logged as a bug
+        if fault.scene in REFUSALS:
+            return _refusal(fault.scene, connection, elsewhere)
+    return None
+
+
+def _refusal(status: str, connection: ServerConnection, elsewhere: str) -> Response:
+    error = {"code": status, "message": REFUSALS[status]}
+    response = connection.respond(HTTPStatus(int(status)), json.dumps({"error": error}))
+    del response.headers["Content-Type"]
+    response.headers["Content-Type"] = "application/json"
+    if status in ("429", "503"):
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if status == MOVED:
+        response.headers["Location"] = elsewhere
+    return response
