@@ -31,7 +31,9 @@ def project_target(settings: Settings) -> AgentTarget:
     own token, too.
     """
     project = settings.require(PROJECT_NAME)
-    name, _, version = settings.get(AGENT_NAME).partition(":")
+    name, colon, version = settings.get(AGENT_NAME).partition(":")
+    if colon and not name:
+        settings.reject("agent name must stand before its version: name:3")
     if not name and settings.get(AGENT_ID):
         agent_id = settings.get(AGENT_ID)
         query = {"agent-id": agent_id, "agent-project-name": project}
@@ -98,6 +100,11 @@ def choose(
 ) -> None:
     if context.invoked_subcommand:
         return
+    cli.run(lambda: project_hub_or_demo(variant))
+
+
+def project_hub_or_demo(variant: Variant) -> None:
+    """Without a command: the agent where an endpoint is set, else the demo, and why."""
     if cli.Options().settings().get(ENDPOINT):
         (project if variant is Variant.project else hub)()
     else:

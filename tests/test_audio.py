@@ -37,7 +37,7 @@ def test_an_interruption_is_silence_after_a_short_ramp() -> None:
     heard = playback.interrupt()
     after = render(playback, 480)
 
-    assert heard == Heard("a", 480 + RAMP_FRAMES, 10_000)
+    assert heard == Heard("a", 480 + RAMP_FRAMES, 10_000, unheard=("b",))
     assert playback.heard("a") == 480 + RAMP_FRAMES
     assert playback.heard("b") == 0
     assert after[0] == LOUD and after[RAMP_FRAMES - 1] < LOUD // 20

@@ -117,6 +117,38 @@ def test_the_service_is_told_how_much_was_heard() -> None:
     assert len(held.sent) == 1, "once"
 
 
+def test_what_waited_behind_the_item_that_was_cut_off_was_not_heard_at_all() -> None:
+    held = Held(truncates=True)
+    held.handle(UPDATED, created(), added(item="a"), added(item="b"), words("One", item="a"))
+    held.handle(words("Two", item="b"), audio(b"\1\1" * 4_800, item="a"), audio(b"\1\1" * 480, item="b"))
+    held.handle(done())
+    held.render(480)
+
+    held.handle(SPEECH_STARTED)
+
+    assert [(sent["item_id"], sent["audio_end_ms"]) for sent in held.sent] == [("a", 24), ("b", 0)]
+
+
+def test_an_answer_that_ran_dry_when_it_was_cut_off_is_truncated_too() -> None:
+    held = Held(truncates=True)
+    held.handle(UPDATED, created(), added(), audio(b"\1\1" * 2_400))
+    held.render(4_800)
+
+    held.handle(SPEECH_STARTED)
+
+    assert [sent["audio_end_ms"] for sent in held.sent] == [100]
+
+
+def test_an_answer_that_was_cut_off_before_its_first_sound_leaves_no_line() -> None:
+    held = Held()
+    held.handle(UPDATED, created(), SPEECH_STARTED, added(), words("Never heard"), audio(b"\1\1" * 480))
+    whole = {"type": "response.audio_transcript.done", "transcript": "Never heard"}
+    held.handle({**whole, "response_id": "resp_1", "item_id": "item_1"}, done(status="cancelled"))
+
+    assert held.log.getvalue() == ""
+    assert not any(held.render(480))
+
+
 def test_nothing_is_truncated_when_all_was_heard() -> None:
     held = Held(truncates=True)
     held.handle(UPDATED, created(), audio(b"\1\1" * 480), done())

@@ -84,7 +84,7 @@ def test_only_the_demo_replaces_a_missing_microphone(simulator: Simulator, logs:
     program = Program("project", "--endpoint", simulator.endpoint, *NAMED, log_dir=logs)
 
     assert program.wait() == 1
-    assert "There is no speaker." in program.stderr
+    assert "There is no microphone." in program.stderr
 
 
 QUIT: dict[str, tuple[int, Callable[[Program], None]]] = {
@@ -151,6 +151,9 @@ def test_a_closed_stdin_is_no_reason_to_end(
         (["demo", "--log-dir", "README.md"], ["logs cannot be written to"]),
         (["demo", "--no-such-option"], ["No such option"]),
         (["dance"], ["No such command"]),
+        (["demo", "--endpoint", "https://host"], ["The demo takes no --endpoint"]),
+        (["project", *NAMED, "--endpoint", "https://u:hunter2@host"], ["'host'", "must end with the host"]),
+        (["project", "--project-name", "p", "--agent-name", ":3"], ["must stand before its version"]),
     ],
 )
 def test_a_mistake_is_told_in_words_and_nothing_is_lost(
@@ -167,7 +170,33 @@ def test_a_mistake_is_told_in_words_and_nothing_is_lost(
     assert program.returncode == 2, program.stderr
     assert all(sentence in program.stderr for sentence in said), program.stderr
     assert "Traceback" not in program.stderr
+    assert "hunter2" not in program.stderr
     assert SAMPLE.read_bytes() == before
+
+
+def test_a_wrong_input_leaves_the_output_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "precious.wav").write_text("precious")
+    command = [sys.executable, "voicelive_agent.py", "demo", "--input", "no.wav"]
+    command += ["--output", str(tmp_path / "precious.wav"), "--log-dir", str(tmp_path)]
+
+    assert subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True).returncode == 2
+    assert (tmp_path / "precious.wav").read_text() == "precious"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_an_output_that_is_not_complete_is_told(simulator: Simulator, logs: Path, question: str) -> None:
+    sound = ("--input", question, "--output", "/dev/full")
+    program = Program("project", "--endpoint", simulator.endpoint, *NAMED, *sound, log_dir=logs)
+
+    assert program.wait() == 1
+    assert "/dev/full is not complete: No space left on device." in program.stderr
+
+
+def test_the_demo_needs_no_proxy(logs: Path, sound: tuple[str, ...]) -> None:
+    env = environment(http_proxy="http://127.0.0.1:9", no_proxy=".example.com")
+    program = Program("demo", *sound, log_dir=logs, env=env)
+
+    assert program.wait() == 0, program.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")

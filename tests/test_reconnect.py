@@ -15,6 +15,7 @@ from websockets.sync.server import ServerConnection
 
 from voicelive import VoiceLiveError
 from voicelive import call as module
+from voicelive import conversation as conversation_module
 from voicelive.call import Call, delays
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
@@ -39,7 +40,7 @@ class Line:
         self.source = Blocks(endless=True)
         first_message = {"type": "session.update", "session": {}}
 
-        def connect(_: str, conversation_id: str) -> Connection:
+        def connect(conversation_id: str) -> Connection:
             self.asked.append(conversation_id)
             return Connection(url, {})
 
@@ -163,7 +164,37 @@ def test_what_is_said_meanwhile_is_dropped() -> None:
     assert not connection._blocks
 
 
-def test_a_session_is_renewed_before_it_ends() -> None:
+def test_a_normal_close_is_told_and_ends_the_conversation() -> None:
+    with on_the_line(talks(code=1000)) as line:
+        wait_until(line.call, line.call.over.is_set)
+        line.call.check()
+
+    assert any("code 1000): so it is" in note for note in line.notes)
+    assert len(line.asked) == 1
+
+
+def test_a_normal_close_before_the_session_stands_is_a_failure() -> None:
+    with on_the_line(lambda client: client.close(1000)) as line, pytest.raises(VoiceLiveError, match="1000"):
+        wait_until(line.call, lambda: False)
+
+
+def test_a_clock_that_is_wrong_does_not_renew_without_end() -> None:
+    session = {"id": "sess_1", "expires_at": int(time.time()) - 3600}
+
+    def expired(client: ServerConnection) -> None:
+        client.send(json.dumps({"type": "session.updated", "session": session}))
+        while True:
+            client.recv()
+
+    with on_the_line(expired) as line:
+        wait_until(line.call, line.conversation.ready.is_set)
+        line.call.check()
+
+    assert len(line.asked) == 1
+
+
+def test_a_session_is_renewed_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation_module, "LEAST_SESSION_S", 1.0)
     session = {"id": "sess_1", "expires_at": int(time.time()) + 30}
     updated = json.dumps({"type": "session.updated", "session": session})
 

@@ -42,6 +42,11 @@ def test_a_persons_own_fields_are_merged_over_the_session(tmp_path: Path) -> Non
     assert session["temperature"] == 1
 
 
+@pytest.mark.parametrize("odd", ["x", [1], 7])
+def test_what_the_service_will_refuse_is_left_to_it(odd: object) -> None:
+    assert user_may_interrupt({"session": {"turn_detection": odd}})
+
+
 def test_null_turns_a_feature_off() -> None:
     message = {
         "session": merged({"turn_detection": {"type": "azure_semantic_vad"}}, {"turn_detection": None})
@@ -57,6 +62,7 @@ def test_null_turns_a_feature_off() -> None:
     [
         ("{", "no JSON"),
         ("[]", "no JSON object"),
+        ("[" * 100_000, "no JSON"),
         (json.dumps({"output_audio_format": "g711_ulaw"}), "output_audio_format must stay"),
         (json.dumps({"input_audio_sampling_rate": 16000}), "input_audio_sampling_rate must stay 24000"),
     ],

@@ -116,6 +116,16 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
     assert str(tmp_path) in failure.value.message
 
 
+def test_a_rate_of_zero_is_named(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "in.wav", 24_000, 1, seconds=0.1)
+    header = bytearray(path.read_bytes())
+    header[24:28] = bytes(4)
+    path.write_bytes(header)
+
+    with pytest.raises(VoiceLiveError, match=r"in\.wav"):
+        WavSource(path)
+
+
 def test_an_empty_wav_is_named(tmp_path: Path) -> None:
     with pytest.raises(VoiceLiveError, match="no sound in it"):
         WavSource(write_wav(tmp_path / "in.wav", 24_000, 1, seconds=0))

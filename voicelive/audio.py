@@ -35,11 +35,12 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Heard:
-    """How much of an item was heard, in frames, of how much was received."""
+    """How much of an item was heard, in frames, of how much was received; what waited behind it."""
 
     item_id: str
     frames: int
     received: int
+    unheard: tuple[str, ...] = ()  # items
 
 
 class Sink(Protocol):
@@ -73,7 +74,7 @@ class Playback:
         self._idle.set()
 
     def play(self, pcm: bytes, item_id: str) -> None:
-        """Append PCM16 to what is to be heard. A piece may end in the middle of a frame."""
+        """Append PCM16 to what is to be heard. A frame may be torn apart between two pieces."""
         if len(pcm) % FRAME_BYTES:
             pcm, self._half_frame = self._whole_frames(pcm)
         if not pcm:
@@ -99,7 +100,12 @@ class Playback:
                 if not self._ramp:
                     self._ramp = fade_out(piece[: RAMP_FRAMES * FRAME_BYTES])
                     self._account(item_id)[0] += len(self._ramp) // FRAME_BYTES
-            return Heard(item_id, *self._account(item_id)) if item_id else None
+            behind = dict.fromkeys(waiting for waiting, _ in dropped if waiting != item_id)
+            self._half_frame = b""
+            if not item_id:
+                return None
+            frames, received = self._account(item_id)
+            return Heard(item_id, frames, received, tuple(behind))
 
     def render(self, out: memoryview) -> None:
         """Fill `out`, a writable buffer of whole frames, with the next sound and then with silence."""
@@ -157,15 +163,19 @@ class Converter:
 
     def __init__(self, rate: int, channels: int) -> None:
         self._channels = channels
-        # Of variable rate, because soxr's other kind holds back tens of milliseconds at a time.
-        self._resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="int16", vr=True)
+        self._resampler: soxr.ResampleStream | None = None
+        if rate != SAMPLE_RATE:
+            # Of variable rate, because soxr's other kind holds back tens of milliseconds at a time.
+            self._resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="int16", vr=True)
 
     def __call__(self, pcm: bytes, last: bool = False) -> bytes:
         """The next piece, about 5 ms late; with `last`, all that is left. Half frames are left out."""
         frames = len(pcm) // (FRAME_BYTES * self._channels)
         samples = np.frombuffer(pcm, dtype="<i2", count=frames * self._channels)
         mono = samples.reshape(-1, self._channels).mean(axis=1).astype(np.int16)
-        return bytes(self._resampler.resample_chunk(mono, last=last).tobytes())
+        if self._resampler:
+            mono = self._resampler.resample_chunk(mono, last=last)
+        return bytes(mono.tobytes())
 
 
 def fade_out(pcm: memoryview) -> memoryview:

@@ -81,7 +81,8 @@ def find_service(settings: Settings, target: AgentTarget) -> Service:
     """The service that the settings name; what is impossible in them is noted in `settings`."""
     endpoint = settings.require(ENDPOINT)
     if endpoint and (problem := endpoint_problem(endpoint)):
-        settings.reject(f"endpoint {endpoint!r}: {problem}")
+        shown = endpoint.partition("?")[0].rpartition("@")[2]  # no key, no password
+        settings.reject(f"endpoint {shown!r}: {problem}")
         endpoint = ""
     default = CLASSIC_API_VERSION if target.is_classic else NEWEST_API_VERSION
     api_version = settings.get(API_VERSION) or default

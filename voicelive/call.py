@@ -4,9 +4,10 @@ import logging
 import random
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
+
+import numpy as np
 
 from voicelive import VoiceLiveError, failures
 from voicelive.audio import Sink, Source
@@ -21,6 +22,7 @@ SESSION_TIMEOUT_S = 10.0
 NO_SPEECH_S = 10.0  # after the source's end, where the service noticed no speech in it
 NO_ANSWER_S = 30.0  # after the source's end, where the service falls silent before it has answered
 SETTLE_S = 1.5  # after the source's end, for the service to notice the last words
+WORDS_S = 5.0  # after the last event, for a transcript that is still to come
 MUTED_BLOCKS = 250  # 5 s of nothing but zeros: no microphone that works is so quiet
 JOIN_TIMEOUT_S = 0.25
 
@@ -44,15 +46,15 @@ class Call:
 
     def __init__(
         self,
-        connect: Callable[[str, str], Connection],
+        connect: Callable[[str], Connection],
         first_message: Message,
         conversation: Conversation,
         source: Source,
         sink: Sink,
         note: Callable[[str], None],
     ) -> None:
-        """`connect` takes the request id and the id of a conversation to go on with ('' for none),
-        blocks, and raises VoiceLiveError. `first_message` is sent as soon as it returns."""
+        """`connect` takes the id of a conversation to go on with ('' for none), blocks, and raises
+        VoiceLiveError. `first_message` is sent as soon as it returns."""
         self._connect = connect
         self._first_message = first_message
         self._conversation = conversation
@@ -68,7 +70,6 @@ class Call:
         self._muted_blocks = 0  # blocks of zeros in a row
         self._reader = threading.Thread(target=self._read, name="reader", daemon=True)
         self._uplink = threading.Thread(target=self._send_blocks, name="uplink", daemon=True)
-        self.request_id = ""  # of the newest handshake, for the service's support
         self.over = threading.Event()  # set by whoever finds that the conversation is over
 
     @property
@@ -111,13 +112,14 @@ class Call:
             if now - ended_at > NO_SPEECH_S:
                 raise VoiceLiveError(f"The service noticed no speech in {self._source.name}.")
         elif self._conversation.is_resting:
-            if now - ended_at > SETTLE_S and self._sink.wait_until_heard(0):
+            words_may_come = self._conversation.awaits_words and now - self._last_event_at < WORDS_S
+            if now - ended_at > SETTLE_S and self._sink.wait_until_heard(0) and not words_may_come:
                 self.over.set()
         elif now - max(ended_at, self._last_event_at) > NO_ANSWER_S:
             raise VoiceLiveError(f"The service gave no answer for {NO_ANSWER_S:.0f} s.")
 
     def _is_time_to_renew(self) -> bool:
-        left_s = self._conversation.expires_at - time.time()
+        left_s = self._conversation.ends_at - time.monotonic()
         is_quiet = self._conversation.is_resting and self._sink.wait_until_heard(0)
         return not self._renewing and left_s < (RENEW_S if is_quiet else RENEW_AT_LAST_S)
 
@@ -138,11 +140,16 @@ class Call:
         in_a_row = 0  # connections that were lost as soon as they stood
         while connection:
             asked_for = self._conversation.id
-            self._converse(connection)
-            if self.over.is_set() or (connection.close_code == NORMAL and not self._renewing):
+            was_accepted = self._converse(connection)
+            if self.over.is_set():
                 return
             ended = failures.connection_ended(connection.close_code, connection.close_reason)
+            if connection.close_code == NORMAL and was_accepted and not self._renewing:
+                self._note(ended.message)
+                return
             is_forgotten = asked_for and not self._conversation.id  # refused: once more without it
+            if connection.close_code == NORMAL and not was_accepted and not is_forgotten:
+                raise ended
             if connection.close_code == POLICY_VIOLATION and not is_forgotten:
                 raise ended
             lasted_s = time.monotonic() - (self._connected_at or 0.0)
@@ -161,8 +168,7 @@ class Call:
             if self.over.wait(max(delay_s, asked_s)):
                 return None
             try:
-                self.request_id = str(uuid.uuid4())
-                return self._connect(self.request_id, self._conversation.id)
+                return self._connect(self._conversation.id)
             except VoiceLiveError as failure:
                 log.info("no connection: %s", failure)
                 asked_s = failure.retry_after_s or 0.0
@@ -172,8 +178,8 @@ class Call:
                     self._note(f"{failure.message} Trying again for {limit_s:.0f} s at most.")
         raise AssertionError("delays() has no end")
 
-    def _converse(self, connection: Connection) -> None:
-        """Ask for the session, and handle events until this connection ends."""
+    def _converse(self, connection: Connection) -> bool:
+        """Ask for the session, and handle events until this connection ends; whether it was accepted."""
         self._connection = connection
         self._connected_at = time.monotonic()
         self._conversation.send = connection.send
@@ -182,8 +188,10 @@ class Call:
             for event in events:  # until end() closes the connection, or the service does
                 if not self.over.is_set():
                     self._handle(event)
+        was_accepted = self._conversation.ready.is_set()
         if not self.over.is_set():
             self._conversation.pause()
+        return was_accepted
 
     def _handle(self, event: Message) -> None:
         self._last_event_at = time.monotonic()
@@ -197,9 +205,15 @@ class Call:
     def _send_blocks(self) -> None:
         """The uplink: the source's blocks as they come, and silence when there are no more."""
         self._conversation.ready.wait()
-        for block in self._source:
-            self._muted_blocks = 0 if block.strip(b"\0") else self._muted_blocks + 1
-            self._send_block(block)
+        if not self.over.is_set():
+            self._note("Speak.")
+        try:
+            for block in self._source:
+                self._muted_blocks = self._muted_blocks + 1 if is_silent(block) else 0
+                self._send_block(block)
+        except Exception:
+            log.exception("the source failed")
+            self._failure = failures.bug()
         self._muted_blocks = 0
         self._source_ended_at = time.monotonic()
         for block in paced(silence(), self.over):
@@ -209,6 +223,11 @@ class Call:
         """What is said while there is no session is dropped: it would come too late."""
         if self._connection and self._conversation.ready.is_set():
             self._connection.send_audio(block)
+
+
+def is_silent(block: bytes) -> bool:
+    """Whether PCM16 is nothing but zeros, or the dither that resampling makes of them."""
+    return bool(np.all(np.abs(np.frombuffer(block, dtype="<i2")) <= 1))
 
 
 def delays() -> Iterator[float]:

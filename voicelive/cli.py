@@ -5,6 +5,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from voicelive import EXIT_USAGE, VoiceLiveError, __version__, failures
+from voicelive.logs import without_secrets
 from voicelive.settings import Settings, read_env_file
 
 if TYPE_CHECKING:  # imported late below, so that --help need not wait for numpy
@@ -104,7 +106,8 @@ def run(command: Callable[[], None]) -> None:
 
 def say(text: str) -> None:
     """One line on stderr: everything that is shown outside a conversation."""
-    print(text, file=sys.stderr)
+    if sys.stderr is not None:
+        print(without_secrets(text), file=sys.stderr)
 
 
 def start(target: "AgentTarget", settings: Settings, options: Options, is_demo: bool = False) -> None:
@@ -117,7 +120,7 @@ def start(target: "AgentTarget", settings: Settings, options: Options, is_demo: 
     service = find_service(settings, target)
     settings.raise_problems()
     overrides = read_overrides(options.session) if options.session else {}
-    if options.input and options.output and options.input.resolve() == options.output.resolve():
+    if options.input and options.output and same_file(options.input, options.output):
         raise VoiceLiveError("--input and --output name the same file.", "", EXIT_USAGE)
     plan = Plan(
         target=target,
@@ -139,6 +142,10 @@ def demo(find_target: Callable[[Settings], "AgentTarget"], options: Options) -> 
     """Hold the conversation with the stand-in, whose names are made up; shell and .env are not asked."""
     from voicelive.simulator import Simulator
 
+    if options.endpoint:
+        raise VoiceLiveError(
+            "The demo takes no --endpoint: it brings its own service.", "Use `project` or `hub`.", EXIT_USAGE
+        )
     with Simulator() as simulator:
         names = {
             "project_name": "demo",
@@ -151,13 +158,22 @@ def demo(find_target: Callable[[Settings], "AgentTarget"], options: Options) -> 
         start(find_target(settings), settings, options, is_demo=True)
 
 
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file that exists."""
+    with suppress(OSError):
+        return one.samefile(other)
+    return one == other
+
+
 def devices() -> None:
     """List the microphones and the speakers."""
 
     def show() -> None:
         from voicelive.devices import import_sounddevice, table
 
-        print(table(import_sounddevice(), "input", "output"))
+        with suppress(OSError):  # nobody reads
+            sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+            print(table(import_sounddevice(), "input", "output"), flush=True)
 
     run(show)
 

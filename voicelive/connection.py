@@ -25,6 +25,9 @@ CONNECT_TIMEOUT_S = 10.0
 SOCKET_TIMEOUT_S = 5.0  # a send that takes longer has failed; a receive that does is tried again
 PING_INTERVAL_S = 10.0  # a peer that shows no sign of life from one ping to the next is gone
 CLOSE_TIMEOUT_S = 0.5  # for our close frame to leave, and again for the service's to come
+# For a plain socket to this machine; websocket-client heeds the second only beside the first.
+NO_PROXY: dict[str, Any] = {"http_proxy_host": "none", "http_no_proxy": ["*"]}
+SEND_BUFFER_BYTES = 32_768  # half a second of speech: what waits longer waits here, and is counted
 LOGGED_CHARACTERS = 10_000  # of one message
 
 
@@ -79,6 +82,7 @@ class Connection:
                     yield event
                     self._traffic.received(event, text)  # after it was handled: sound comes first
         finally:
+            self._traffic.log_sound()
             self._stop_writing()
             self._shut_down()
             self._writer.join()
@@ -139,6 +143,7 @@ class Connection:
             if self._messages:
                 return self._messages.popleft()
             block = self._blocks.popleft()
+        self._traffic.blocks += 1
         audio = base64.b64encode(block).decode("ascii")
         return f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}'
 
@@ -171,22 +176,27 @@ class Connection:
 
 
 class _Traffic:
-    """Puts what is received into the log, sound only by its amount, a line a second at most."""
+    """Puts what is received into the log; sound, both ways, only by its amount, a line a second at most."""
 
     def __init__(self) -> None:
-        self._deltas = self._bytes = 0
+        self.blocks = 0  # sent, counted by the writer
+        self._deltas = self._bytes = 0  # received
         self._logged_at = time.monotonic()
 
     def received(self, event: Mapping[str, object], text: bytes) -> None:
-        if event.get("type") != "response.audio.delta":
+        """Note an event; called by the reading thread only."""
+        if event.get("type") == "response.audio.delta":
+            self._deltas += 1
+            self._bytes += len(text)
+        else:
             log.debug("received: %.*s", LOGGED_CHARACTERS, text.decode("utf-8", "replace"))
-            return
-        self._deltas += 1
-        self._bytes += len(text)
-        if (now := time.monotonic()) - self._logged_at >= 1:
-            log.debug("received: %d audio deltas, %d bytes", self._deltas, self._bytes)
-            self._deltas = self._bytes = 0
-            self._logged_at = now
+        if time.monotonic() - self._logged_at >= 1:
+            self.log_sound()
+
+    def log_sound(self) -> None:
+        sums = (self.blocks, self._deltas, self._bytes)
+        log.debug("sound so far: %d blocks sent, %d deltas of %d bytes received", *sums)
+        self._logged_at = time.monotonic()
 
 
 def _handshake(url: str, headers: Mapping[str, str]) -> websocket.WebSocket:
@@ -195,6 +205,7 @@ def _handshake(url: str, headers: Mapping[str, str]) -> websocket.WebSocket:
     log.info("GET %s, headers %s", without_secrets(url), ", ".join(headers))
     started = time.monotonic()
     opened = websocket.WebSocket(
+        sockopt=[(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)],
         sslopt={"context": _tls_context()},
         skip_utf8_validation=True,  # json.loads does that
     )
@@ -205,6 +216,7 @@ def _handshake(url: str, headers: Mapping[str, str]) -> websocket.WebSocket:
             header=dict(headers),
             redirect_limit=0,
             suppress_origin=True,
+            **(NO_PROXY if url.startswith("ws:") else {}),
         )
     except (websocket.WebSocketException, OSError, ValueError) as error:
         log.info("handshake failed: %s", error)

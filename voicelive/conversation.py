@@ -14,6 +14,7 @@ from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, USER, Transcript
 
 log = logging.getLogger(__name__)
 
+LEAST_SESSION_S = 120.0
 FORGOTTEN_RESPONSES = 64  # so many that were cut off are remembered, for audio that comes late
 
 
@@ -42,7 +43,7 @@ class Conversation:
         self._truncates = truncates
         self.send: Callable[[Message], None] = log.debug  # the connection's, once there is one
         self.id = ""  # of the Foundry conversation, where it can go on in another session
-        self.expires_at = float("inf")  # of the session, in seconds since the epoch
+        self.ends_at = float("inf")  # of the session, in seconds of time.monotonic()
         self._has_begun = False  # there was a session
         self.ready = threading.Event()  # set when the service has accepted the session
         self.heard_user = False  # the service noticed speech
@@ -53,6 +54,11 @@ class Conversation:
         self._current: list[str] = []  # responses since the user spoke last
         self._items: set[str] = set()  # of this session, with sound: what the service can truncate
         self._forgotten: deque[str] = deque(maxlen=FORGOTTEN_RESPONSES)  # those before: never heard
+
+    @property
+    def awaits_words(self) -> bool:
+        """Whether what the user said last is still being transcribed."""
+        return self._transcript.awaits_words
 
     @property
     def is_resting(self) -> bool:
@@ -69,11 +75,9 @@ class Conversation:
                 self._on_session(session_id)
             case "session.updated", {"session": Mapping() as session}:
                 self._transcribes = session.get("input_audio_transcription", True) is not None
-                match session.get("expires_at"):
-                    case int(seconds):
-                        self.expires_at = float(seconds)
+                self._note_end(session.get("expires_at"))
                 self.ready.set()
-            case "error", {"error": {"message": str(_)} as error}:
+            case "error", {"error": Mapping() as error}:
                 self._on_error(error)
             case "warning", {"warning": {"message": str(message)}}:
                 self._note(f"The service warns: {message}")
@@ -116,12 +120,12 @@ class Conversation:
                 self.running.get(response, []).append(item)
             case "response.done", {"response": {"id": str(response)} as details}:
                 self._on_response_done(response, details)
+            case _, {"response_id": str(response)} if response in self._forgotten:
+                pass  # what was cut off is heard and written no further
             case "response.audio_transcript.done", {"transcript": str(text), "item_id": str(item)}:
                 self._transcript.finish(item, AGENT_AUDIO, text)
             case "response.text.done", {"text": str(text), "item_id": str(item)}:
                 self._transcript.finish(item, AGENT_TEXT, text)
-            case _, {"response_id": str(response)} if response in self._forgotten:
-                pass  # what was cut off is heard and written no further
             case "response.audio_transcript.delta", {"delta": str(text), "item_id": str(item)}:
                 self._transcript.add(item, AGENT_AUDIO, text)
             case "response.text.delta", {"delta": str(text), "item_id": str(item)}:
@@ -137,6 +141,7 @@ class Conversation:
                 self._transcript.finish(item, AGENT_AUDIO)
         self.running.clear()
         self._items.clear()
+        self.ends_at = float("inf")
         self.open_turn = False
         self._stopped_at = None
 
@@ -149,6 +154,11 @@ class Conversation:
             memory = "The conversation goes on." if self.id else "The agent starts anew."
             self._note(f"Connected again, session {session_id}. {memory}")
         self._has_begun = True
+
+    def _note_end(self, expires_at: object) -> None:
+        """When the session ends, by the service's clock. Ours may be wrong: no session is so short."""
+        if isinstance(expires_at, int):
+            self.ends_at = time.monotonic() + max(expires_at - time.time(), LEAST_SESSION_S)
 
     def _remember_conversation(self, conversation_id: object) -> None:
         """On the current route a conversation can go on in another session, by its id."""
@@ -185,20 +195,27 @@ class Conversation:
     def _interrupt(self) -> None:
         """Fall silent at once, and for good: nothing of the responses so far is heard any more."""
         heard = self._sink.interrupt()
+        unfinished = [item for items in self.running.values() for item in items]
         self._forgotten.extend(self._current)
         self._current.clear()
-        for items in self.running.values():
-            for item in items:
-                self._transcript.interrupt(item)
-        if heard is None or heard.frames == heard.received:
+        for item in unfinished:
+            self._transcript.interrupt(item)
+        if heard is None:
             return
-        self._transcript.interrupt(heard.item_id)
-        if self._truncates and heard.item_id in self._items:
-            played_ms = heard.frames * 1000 // SAMPLE_RATE
+        if heard.frames < heard.received or heard.item_id in unfinished:
+            self._cut_off(heard.item_id, heard.frames)
+        for item in heard.unheard:
+            self._cut_off(item, 0)
+
+    def _cut_off(self, item: str, frames: int) -> None:
+        """Mark an answer, and tell the service, where it wants to know, how much of it was heard."""
+        self._transcript.interrupt(item)
+        if self._truncates and item in self._items:
+            played_ms = frames * 1000 // SAMPLE_RATE
             self.send(
                 {
                     "type": "conversation.item.truncate",
-                    "item_id": heard.item_id,
+                    "item_id": item,
                     "content_index": 0,
                     "audio_end_ms": played_ms,
                 }

@@ -69,6 +69,8 @@ def find(sd: ModuleType, kind: Kind, wanted: str | None) -> int:
     devices = candidates(sd, kind)
     exact = [d for d in devices if wanted in (str(d["index"]), d["name"])]
     matches = exact or [d for d in devices if wanted.casefold() in d["name"].casefold()]
+    if len(matches) > 1:  # Windows has each device under several host APIs
+        matches = [d for d in matches if "WASAPI" in _api_name(sd, d["index"])] or matches
     if len(matches) == 1:
         return int(matches[0]["index"])
     problem = "is not there" if not matches else "could be any of several: use its number"
@@ -98,6 +100,7 @@ class Stream:
         self._callback = callback
         self._block_s = block_s
         self._stream: Any = None
+        self._is_closed = False  # for good
         self._ended = threading.Event()  # a new one for each opening; set by PortAudio at its end
         self._called_at = 0.0  # monotonic seconds
         self.open()
@@ -105,11 +108,15 @@ class Stream:
     @property
     def is_lost(self) -> bool:
         """Whether the device is gone: the stream ended, its callbacks stopped, or it did not open again."""
+        if self._is_closed:
+            return False
         stalled = time.monotonic() - self._called_at > STALL_S
         return self._stream is None or self._ended.is_set() or stalled
 
     def open(self) -> None:
         """Open and start the stream; on the default device where the one that was meant has gone."""
+        if self._is_closed:
+            return
         sd = import_sounddevice()
         try:
             device = find(sd, self.kind, self._wanted)
@@ -123,6 +130,11 @@ class Stream:
             self.shut()
             raise failures.no_device(TITLES[self.kind], error) from error
 
+    def close(self) -> None:
+        """Close the stream for good."""
+        self._is_closed = True
+        self.shut()
+
     def shut(self) -> None:
         """Close the stream; what it still had to play is not heard."""
         stream, self._stream = self._stream, None
@@ -133,6 +145,8 @@ class Stream:
         info = sd.query_devices(device, self.kind)
         self._stream = self._first_that_opens(sd, device, info)
         self.name = str(info["name"])
+        if self._wanted:  # numbers may change when PortAudio starts anew
+            self._wanted = self.name
         self._called_at = time.monotonic()
         self._stream.start()
         log.info(
@@ -145,6 +159,7 @@ class Stream:
         own_rate = int(info["default_samplerate"])
         own_channels = min(2, info[f"max_{self.kind}_channels"])
         formats = [(SAMPLE_RATE, 1), (SAMPLE_RATE, own_channels), (own_rate, 1), (own_rate, own_channels)]
+        formats.append((own_rate, info[f"max_{self.kind}_channels"]))
         for self.format in formats:
             try:
                 return self._opened(sd, device)

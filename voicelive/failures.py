@@ -97,7 +97,8 @@ def not_signed_in(reason: str, scope: str) -> VoiceLiveError:
     telling = [line for line in lines if "AADSTS" in line or line.startswith("AzureCliCredential")]
     line = (telling or lines or reason.splitlines() or ["no reason given"])[0]
     audience = scope.removesuffix("/.default")
-    return VoiceLiveError(f"Not signed in for {audience}: {line}", SIGN_IN, EXIT_NO_ACCESS, passing=True)
+    remedy = f"Install the Azure CLI: https://aka.ms/azure-cli. {SIGN_IN}" if "not found" in line else SIGN_IN
+    return VoiceLiveError(f"Not signed in for {audience}: {line}", remedy, EXIT_NO_ACCESS, passing=True)
 
 
 def handshake_refused(

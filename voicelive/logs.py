@@ -14,19 +14,19 @@ from voicelive import EXIT_USAGE, VoiceLiveError
 
 HIDDEN = "[hidden]"
 _FORMAT = "%(asctime)s:%(name)s:%(levelname)s:%(message)s"
+# What comes before a secret, which stays, and the secret: 16 characters or more, or people's own words
+# about a bearer of something would be hidden, too.
 _SECRET = re.compile(
-    r"""eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?                                  # a JSON web token
-    | (?<=\bBearer[ ])\S+
-    | (?<=agent-access-token=)[^&\s'"]+
-    | (?<=api-key)(?P<q>['"]?\s*[:=]\s*['"]?)[^\s'",}]+
-    | (?<=authorization)(?P<p>['"]?\s*[:=]\s*['"]?)[^'",}\r\n]+""",
+    r"""(\b)eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?                 # a JSON web token
+    | (agent-access-token=)[^&\s'"]+
+    | (\b(?:bearer|basic|authorization|api-key)\b(?:['"\s:=]|%20)+)[\w.~+/=-]{16,}""",
     re.IGNORECASE | re.VERBOSE,
 )
 
 
 def without_secrets(text: str) -> str:
     """The text with everything hidden that looks like a token or a key."""
-    return _SECRET.sub(lambda found: (found["q"] or found["p"] or "") + HIDDEN, text)
+    return _SECRET.sub(lambda found: "".join(g for g in found.groups() if g) + HIDDEN, text)
 
 
 class Redactor:
@@ -110,11 +110,10 @@ def c_libraries_into(log: TextIO) -> Iterator[None]:
     Meanwhile `sys.stderr` is a stream of its own to where stderr went before.
     """
     python_stderr = sys.stderr
-    try:
-        screen_fd = os.dup(2)
-    except OSError:  # started without a stderr
+    if python_stderr is None:  # started without one: its number may be another file's
         yield
         return
+    screen_fd = os.dup(2)
     sys.stderr = open(  # noqa: SIM115, PTH123  closed below; a descriptor has no path
         screen_fd, "w", buffering=1, encoding=python_stderr.encoding, errors="backslashreplace"
     )

@@ -24,7 +24,9 @@ def printable(text: str) -> str:
 
 def shown(path: Path) -> str:
     """A path as short as it can be named from here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    with suppress(OSError, ValueError):  # the folder we are in is gone, or another one
+        return str(path.relative_to(Path.cwd()))
+    return str(path)
 
 
 class Screen:

@@ -66,7 +66,7 @@ def read_overrides(path: Path) -> dict[str, Any]:
         session = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise failures.unusable_file(path, error.strerror or error) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise failures.unusable_file(path, f"no JSON ({error})") from error
     if not isinstance(session, dict):
         raise failures.unusable_file(path, "no JSON object of session fields, such as {...}")
@@ -79,5 +79,5 @@ def read_overrides(path: Path) -> dict[str, Any]:
 
 def user_may_interrupt(message: Message) -> bool:
     """Whether the session of this session.update lets the user cut in."""
-    turn_detection = message["session"].get("turn_detection") or {}
-    return turn_detection.get("interrupt_response") is not False
+    turn_detection = message["session"].get("turn_detection")
+    return not isinstance(turn_detection, Mapping) or turn_detection.get("interrupt_response") is not False

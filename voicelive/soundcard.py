@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 STEP_FRAMES = SAMPLE_RATE // 200  # 5 ms, resampled at a time for a speaker that refuses 24 kHz
 WATCH_S = 0.25
 RETRY_S = 1.0
+TRIAL = [sys.executable, "-c", "import sounddevice"]
+TRIAL_TIMEOUT_S = 10.0
 MANY_XRUNS = 3  # within XRUNS_S, after which the stream moves to a safer latency
 XRUNS_S = 10.0
 
@@ -44,16 +46,17 @@ class Microphone:
         while not self._blocks.empty():
             if self._blocks.get() is None:
                 return
-        known, convert = (SAMPLE_RATE, 1), None
+        known, convert = (SAMPLE_RATE, 1), Converter(SAMPLE_RATE, 1)
         for pcm, format in iter(self._blocks.get, None):
             if format != known:  # a device of another kind, from here on
                 known, convert = format, Converter(*format)
-            yield convert(pcm) if convert and known != (SAMPLE_RATE, 1) else pcm
+            yield convert(pcm)
 
     def close(self) -> None:
         """Free the device and end the iteration."""
-        self.stream.shut()
+        self.stream.close()
         self._blocks.put(None)
+        log.info("microphone: %d blocks dropped", self.dropped)
 
     def _put(self, buffer: memoryview, format: Format) -> None:
         if self._blocks.qsize() >= BACKLOG_BLOCKS:
@@ -81,7 +84,7 @@ class Speaker(Playback):
 
     def close(self) -> None:
         """Free the device at once; what still waited is not heard."""
-        self.stream.shut()
+        self.stream.close()
 
     def _fill(self, out: memoryview, format: Format) -> None:
         if format == (SAMPLE_RATE, 1):
@@ -145,14 +148,13 @@ class Watch:
         for stream in self._streams:
             stream.shut()
         # Where a sound server is only half there, PortAudio can abort the process: a child tries first.
-        if subprocess.run([sys.executable, "-c", "import sounddevice"], capture_output=True).returncode:
-            return False
         try:
+            subprocess.run(TRIAL, capture_output=True, check=True, timeout=TRIAL_TIMEOUT_S)
             sd._terminate()
             sd._initialize()
             for stream in self._streams:
                 stream.open()
-        except (VoiceLiveError, sd.PortAudioError) as error:
+        except (VoiceLiveError, sd.PortAudioError, OSError, subprocess.SubprocessError) as error:
             log.info("not yet: %s", error)
             return False
         return True

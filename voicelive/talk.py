@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -85,10 +86,10 @@ def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack
     for line in log_head(plan):
         transcript.head(line)
     screen.note(introduction(plan))
-    sink = open_sink(plan, logs, screen.note)
-    stack.callback(sink.close)
     source = open_source(plan, screen.note)
     stack.callback(source.close)
+    sink = open_sink(plan, logs, screen.note)
+    stack.callback(sink.close)
     screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}")
     screen.note(f"Logs: {shown(logs.conversation_path)}\n      {shown(logs.technical_path)}")
     conversation = Conversation(
@@ -99,9 +100,12 @@ def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack
         truncates=not plan.target.is_classic,
     )
 
-    def connect(request_id: str, conversation_id: str) -> Connection:
+    request_ids: list[str] = []  # of each handshake, for the service's support
+
+    def connect(conversation_id: str) -> Connection:
         opened = tokens.pop().result() if tokens else sign_in_now()  # each time with fresh tokens
-        headers = {**opened.headers, "x-ms-client-request-id": request_id}
+        request_ids.append(str(uuid.uuid4()))
+        headers = {**opened.headers, "x-ms-client-request-id": request_ids[-1]}
         target = plan.target.going_on_with(conversation_id)
         return Connection(request_url(plan.service, target, opened), headers)
 
@@ -111,25 +115,29 @@ def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack
         stack.callback(Watch(streams, screen.note).close)
     call.start()
     watch_keyboard(lambda line: call.over.set() if line == "q" else None)
-    screen.note("Speak. q and Enter, or Ctrl-C, ends it.")
-    wait_for_end(call, transcript, screen)
+    screen.note("q and Enter, or Ctrl-C, ends it.")
+    try:
+        wait_for_end(call, transcript, screen, isinstance(source, Microphone))
+    except VoiceLiveError:
+        if request_ids:
+            screen.note(f"Request id: {request_ids[-1]}")
+        raise
+    if isinstance(sink, WavSink) and sink.error:
+        raise VoiceLiveError(f"{sink.name} is not complete: {sink.error}.")
 
 
-def wait_for_end(call: Call, transcript: Transcript, screen: Screen) -> None:
-    """The main thread's part. Raises VoiceLiveError, with the request id, where the call failed."""
+def wait_for_end(call: Call, transcript: Transcript, screen: Screen, has_microphone: bool) -> None:
+    """The main thread's part. Raises VoiceLiveError where the call failed."""
     started = time.monotonic()
     told_muted = False
     try:
         while not call.over.wait(SLICE_S):
             call.check()
             transcript.release_late()
-            if call.is_muted and not told_muted:
+            if call.is_muted and has_microphone and not told_muted:
                 told_muted = True
                 screen.note(failures.SILENT_MICROPHONE)
         call.check()
-    except VoiceLiveError:
-        screen.note(f"Request id: {call.request_id}")
-        raise
     finally:
         transcript.close()
         seconds = round(time.monotonic() - started)

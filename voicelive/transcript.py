@@ -95,6 +95,12 @@ class Transcript:
             if item_id in self._written:
                 self._mark(" (interrupted)", last=self._written[-1] == item_id)
 
+    @property
+    def awaits_words(self) -> bool:
+        """Whether a line of the user's is not there yet."""
+        with self._lock:
+            return bool(self._late) or any(line.kind == USER for line in self._waiting)
+
     def release_late(self) -> None:
         """Let the lines pass that wait for a late one of the user's. To be called now and then."""
         with self._lock:

@@ -6,6 +6,7 @@ import time
 import wave
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from shlex import quote
 
 from voicelive import failures
 from voicelive.audio import (
@@ -32,13 +33,14 @@ class WavSource:
         try:
             self._file = wave.open(str(path), "rb")  # noqa: SIM115  closed by close()
         except (wave.Error, EOFError) as error:
-            raise failures.unusable_file(path, f"no 16-bit PCM WAV ({error})", convert(path)) from error
+            why = str(error) or "it breaks off"
+            raise failures.unusable_file(path, f"no 16-bit PCM WAV ({why})", convert(path)) from error
         except OSError as error:
             raise failures.unusable_file(path, error.strerror or error) from error
         if self._file.getsampwidth() != FRAME_BYTES:
             bits = 8 * self._file.getsampwidth()
             raise failures.unusable_file(path, f"{bits}-bit samples, not 16-bit", convert(path))
-        if not self._file.getnframes():
+        if not (self._file.getnframes() and self._file.getframerate()):
             raise failures.unusable_file(path, "no sound in it")
 
     def __iter__(self) -> Iterator[bytes]:
@@ -77,6 +79,7 @@ class WavSink(Playback):
         """Create the file, or replace it. Raises VoiceLiveError (exit code 2) where that fails."""
         super().__init__()
         self.name = shown(path)
+        self.error = ""  # why the file is not complete
         self._closed = threading.Event()  # set by close(), ends the clock
         try:
             self._raw = path.open("wb", buffering=0)
@@ -104,6 +107,7 @@ class WavSink(Playback):
                     self._file.writeframes(block)  # which corrects the header, too
         except OSError as error:
             log.error("%s: %s; what follows is not written", self.name, error)
+            self.error = error.strerror or str(error)
             for _ in paced(silence(), self._closed):
                 self.render(memoryview(block))
 
@@ -126,4 +130,5 @@ def silence() -> Iterator[bytes]:
 
 def convert(path: Path) -> str:
     """The line that makes a usable WAV file of another."""
-    return f"Convert it: `sox {path} -e signed-integer -b 16 {path.with_suffix('')}-pcm16.wav`."
+    converted = f"{path.with_suffix('')}-pcm16.wav"
+    return f"Convert it: `sox {quote(str(path))} -e signed-integer -b 16 {quote(converted)}`."
