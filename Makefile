@@ -9,7 +9,7 @@ IS_RECENT = import sys; sys.exit(sys.version_info < (3, 10))
 PIP_INSTALL = "$(VENV)/bin/python" -m pip install -qq --disable-pip-version-check --no-input
 INSTALL_FAILED = { echo "Installing failed: see above. To try again: make install" >&2; exit 1; }
 
-.PHONY: help install run test bench lint clean
+.PHONY: help install run test bench soak lint clean
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ test: $(VENV)/.installed-tests  ## Run the tests.
 
 bench: $(VENV)/.installed-tests  ## Measure latency, gaps, CPU and memory on a virtual sound card (Linux).
 	@"$(VENV)/bin/python" tests/bench.py $(ARGS)
+
+soak: $(VENV)/.installed-tests  ## Hold a long conversation on a bad line, and watch memory and logs (Linux).
+	@PYTHONPATH=. "$(VENV)/bin/python" tests/soak.py $(ARGS)
 
 lint: $(VENV)/.installed-tests  ## Check style, format and types.
 	"$(VENV)/bin/python" -m ruff check .
