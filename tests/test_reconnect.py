@@ -213,14 +213,14 @@ def test_a_service_that_asks_to_come_back_is_asked_again(monkeypatch: pytest.Mon
     busy = "HTTP/1.1 503 Busy\nRetry-After: 0\nContent-Length: 0\n\n"
     with tcp_server(answers(busy)) as port:
         line = Line(f"ws://127.0.0.1:{port}/")
-        monkeypatch.setattr(module, "AT_THE_DOOR_S", 1.0)
+        monkeypatch.setattr(module, "AT_THE_DOOR_S", 2.0)
         line.call.start()
         with pytest.raises(VoiceLiveError, match="HTTP 503"):
             wait_until(line.call, lambda: False)
         line.call.end()
 
     assert len(line.asked) >= 3
-    assert "Trying again for 1 s at most." in line.notes[0]
+    assert "Trying again for 2 s at most." in line.notes[0]
 
 
 def test_nobody_at_the_door_is_told_at_once() -> None:

@@ -156,12 +156,13 @@ def sign_in(service: Service, target: AgentTarget, settings: Settings, hide: Cal
     of azure-identity's DefaultAzureCredential answers.
     """
     api_key = settings.get(API_KEY)
+    hide(api_key)
     scopes = {AI_SCOPE} if not api_key else set()
     if target.agent_token_scope:
         scopes.add(target.agent_token_scope)
     tokens = dict.fromkeys(scopes, "made-up-token") if service.is_local else fetch_tokens(scopes)
-    for secret in (*tokens.values(), api_key):
-        hide(secret)
+    for token in tokens.values():
+        hide(token)
     headers = {"api-key": api_key} if api_key else {"Authorization": f"Bearer {tokens[AI_SCOPE]}"}
     return Access(headers, tokens.get(target.agent_token_scope or ""))
 

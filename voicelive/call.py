@@ -33,6 +33,8 @@ SHORT_LIVED_TIMES = 3  # so many in a row, and the conversation is given up
 RENEW_S = 60.0  # before its end a session is renewed, in a quiet moment
 RENEW_AT_LAST_S = 5.0  # ... or in any
 
+LOST = "What was just said, and is said until then, is lost."
+
 NORMAL, POLICY_VIOLATION = 1000, 1008  # close codes (RFC 6455, 7.4.1)
 
 
@@ -156,7 +158,9 @@ class Call:
             in_a_row = in_a_row + 1 if lasted_s < SHORT_LIVED_S and not self._renewing else 0
             if in_a_row == SHORT_LIVED_TIMES:
                 raise failures.keeps_dropping(ended, in_a_row)
-            self._note("The session is renewed." if self._renewing else f"{ended.message} Trying again.")
+            self._note(
+                "The session is renewed." if self._renewing else f"{ended.message} Trying again. {LOST}"
+            )
             self._connected_at, self._renewing = None, False
             connection = self._call(RECONNECT_S, lambda failure: failure.passing)
 
@@ -172,7 +176,7 @@ class Call:
             except VoiceLiveError as failure:
                 log.info("no connection: %s", failure)
                 asked_s = failure.retry_after_s or 0.0
-                if not heals(failure) or time.monotonic() - began + asked_s > limit_s:
+                if not heals(failure) or time.monotonic() - began + max(2 * delay_s, asked_s) > limit_s:
                     raise
                 if not delay_s:
                     self._note(f"{failure.message} Trying again for {limit_s:.0f} s at most.")

@@ -17,7 +17,7 @@ import websocket
 
 from voicelive import failures
 from voicelive.audio import BACKLOG_BLOCKS
-from voicelive.logs import without_secrets
+from voicelive.logs import brief, without_secrets
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +189,7 @@ class _Traffic:
             self._deltas += 1
             self._bytes += len(text)
         else:
-            log.debug("received: %.*s", LOGGED_CHARACTERS, text.decode("utf-8", "replace"))
+            log.debug("received: %s", brief(text.decode("utf-8", "replace"), LOGGED_CHARACTERS))
         if time.monotonic() - self._logged_at >= 1:
             self.log_sound()
 
@@ -244,9 +244,9 @@ def _parse(data: bytes) -> dict[str, Any] | None:
     try:
         event = json.loads(data)
     except (ValueError, RecursionError) as error:
-        log.warning("not JSON (%s): %.200r", error, data)
+        log.warning("not JSON (%s): %s", error, brief(repr(data), LOGGED_CHARACTERS))
         return None
     if not isinstance(event, dict):
-        log.warning("no JSON object: %.200r", data)
+        log.warning("no JSON object: %s", brief(repr(data), LOGGED_CHARACTERS))
         return None
     return event

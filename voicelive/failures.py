@@ -10,7 +10,9 @@ from collections.abc import Mapping
 import websocket
 
 from voicelive import EXIT_FAILED, EXIT_NO_ACCESS, EXIT_USAGE, VoiceLiveError
+from voicelive.logs import brief
 
+QUOTED_CHARACTERS = 300  # of what the service says
 SIGN_IN = (
     "Run `az login` (`az login --tenant <tenant>` where the resource lives in another one) and try again."
 )
@@ -42,6 +44,9 @@ _ODD = ("this is not an answer of the Voice Live service", PLACE, EXIT_FAILED)
 
 # Words in an `error` event → remedy, exit code (protocol reference §3.6), the first match counts.
 _ERRORS: tuple[tuple[str, str, int], ...] = (
+    ("lacks the required", ROLES, EXIT_NO_ACCESS),
+    ("conversation_not_found", "Leave the conversation id out: a new one begins.", EXIT_FAILED),
+    ("conversation_limit_exceeded", "Wait a minute and start again.", EXIT_FAILED),
     (
         "connection string or project name|agent project name|agent_initialization_failed",
         "Check the agent's and the project's name, and that your account may use the agent. " + ROLES,
@@ -205,4 +210,4 @@ def _message_of(body: bytes | str | None) -> str:
         text = str(error.get("message", text)) if isinstance(error, dict) else text
     except ValueError:
         pass
-    return " ".join(text.split())[:300]
+    return brief(" ".join(text.split()), QUOTED_CHARACTERS)

@@ -29,6 +29,11 @@ def without_secrets(text: str) -> str:
     return _SECRET.sub(lambda found: "".join(g for g in found.groups() if g) + HIDDEN, text)
 
 
+def brief(text: str, most: int) -> str:
+    """The start of a text, cut at a space: a secret that is cut in two is hidden no more."""
+    return text if len(text) <= most else text[:most].rpartition(" ")[0] + " ..."
+
+
 class Redactor:
     """Hides secrets: those that it was told (`hide`), and whatever looks like one."""
 

@@ -79,8 +79,7 @@ def talk(plan: Plan) -> int:
 
 def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack: ExitStack) -> None:
     """Open everything, each thing with its end on the stack, and wait until the conversation is over."""
-    sign_in_now = partial(sign_in, plan.service, plan.target, plan.settings, redact.hide)
-    tokens = [in_background(sign_in_now)]
+    dial = Dialler(plan, redact.hide)
     transcript = Transcript(screen, logs.conversation, redact)
     stack.callback(transcript.close)
     for line in log_head(plan):
@@ -92,41 +91,43 @@ def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack
     stack.callback(sink.close)
     screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}")
     screen.note(f"Logs: {shown(logs.conversation_path)}\n      {shown(logs.technical_path)}")
+    interrupts, truncates = user_may_interrupt(plan.first_message), not plan.target.is_classic
     conversation = Conversation(
-        sink,
-        transcript,
-        note=screen.note,
-        interrupts=user_may_interrupt(plan.first_message),
-        truncates=not plan.target.is_classic,
+        sink, transcript, note=screen.note, interrupts=interrupts, truncates=truncates
     )
-
-    request_ids: list[str] = []  # of each handshake, for the service's support
-
-    def connect(conversation_id: str) -> Connection:
-        opened = tokens.pop().result() if tokens else sign_in_now()  # each time with fresh tokens
-        request_ids.append(str(uuid.uuid4()))
-        headers = {**opened.headers, "x-ms-client-request-id": request_ids[-1]}
-        target = plan.target.going_on_with(conversation_id)
-        return Connection(request_url(plan.service, target, opened), headers)
-
-    call = Call(connect, plan.first_message, conversation, source, sink, screen.note)
+    call = Call(dial, plan.first_message, conversation, source, sink, screen.note)
     stack.callback(call.end)
     if streams := [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]:
         stack.callback(Watch(streams, screen.note).close)
     call.start()
     watch_keyboard(lambda line: call.over.set() if line == "q" else None)
     screen.note("q and Enter, or Ctrl-C, ends it.")
-    try:
-        wait_for_end(call, transcript, screen, isinstance(source, Microphone))
-    except VoiceLiveError:
-        if request_ids:
-            screen.note(f"Request id: {request_ids[-1]}")
-        raise
+    wait_for_end(call, transcript, screen, dial, isinstance(source, Microphone))
     if isinstance(sink, WavSink) and sink.error:
         raise VoiceLiveError(f"{sink.name} is not complete: {sink.error}.")
 
 
-def wait_for_end(call: Call, transcript: Transcript, screen: Screen, has_microphone: bool) -> None:
+class Dialler:
+    """Connects to the service, each time with fresh tokens; the first ones are fetched right away."""
+
+    def __init__(self, plan: Plan, hide: Callable[[str], None]) -> None:
+        self.request_id = ""  # of the newest handshake, for the service's support
+        self._plan = plan
+        self._sign_in = partial(sign_in, plan.service, plan.target, plan.settings, hide)
+        self._first = [in_background(self._sign_in)]
+
+    def __call__(self, conversation_id: str) -> Connection:
+        """A new connection; '' begins a new conversation. Blocks, and raises VoiceLiveError."""
+        access = self._first.pop().result() if self._first else self._sign_in()
+        self.request_id = str(uuid.uuid4())
+        headers = {**access.headers, "x-ms-client-request-id": self.request_id}
+        target = self._plan.target.going_on_with(conversation_id)
+        return Connection(request_url(self._plan.service, target, access), headers)
+
+
+def wait_for_end(
+    call: Call, transcript: Transcript, screen: Screen, dial: Dialler, has_microphone: bool
+) -> None:
     """The main thread's part. Raises VoiceLiveError where the call failed."""
     started = time.monotonic()
     told_muted = False
@@ -138,6 +139,10 @@ def wait_for_end(call: Call, transcript: Transcript, screen: Screen, has_microph
                 told_muted = True
                 screen.note(failures.SILENT_MICROPHONE)
         call.check()
+    except VoiceLiveError:
+        if dial.request_id:
+            screen.note(f"Request id: {dial.request_id}")
+        raise
     finally:
         transcript.close()
         seconds = round(time.monotonic() - started)
