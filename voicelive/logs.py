@@ -62,7 +62,7 @@ class RedactingFormatter(logging.Formatter):
         return self._redact(super().format(record))
 
 
-class _Handler(logging.StreamHandler[TextIO]):
+class _Handler(logging.StreamHandler):  # type: ignore[type-arg]  # no generic before Python 3.11
     """Writes to the technical log; a disk that is full must not end, or litter, a conversation."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
