@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -91,7 +92,7 @@ def cuts(*events: str) -> Callable[[ServerConnection], None]:
         for event in (UPDATED, *events):
             client.send(event)
         client.ping().wait(5)  # all was read
-        client.socket.close()
+        client.socket.shutdown(socket.SHUT_RDWR)
 
     return service
 
