@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,24 +59,6 @@ def test_an_agent_that_the_service_does_not_know_ends_the_run(
     assert program.wait() == 4
     assert "unset AZURE_VOICE_LIVE_API_KEY" in program.stderr
     assert "k-0123456789" not in program.stderr + program.technical_log
-
-
-def test_a_file_without_speech_ends_the_run_with_a_line(
-    simulator: Simulator, logs: Path, tmp_path: Path
-) -> None:
-    with wave.open(str(tmp_path / "quiet.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(24_000)
-        file.writeframes(bytes(9_600))
-    program = Program(
-        *("project", "--endpoint", simulator.endpoint, *NAMED, "--input", str(tmp_path / "quiet.wav")),
-        *("--output", str(logs / "heard.wav")),
-        log_dir=logs,
-    )
-
-    assert program.wait() == 1
-    assert "The service noticed no speech in" in program.stderr
 
 
 def test_only_the_demo_replaces_a_missing_microphone(simulator: Simulator, logs: Path) -> None:
