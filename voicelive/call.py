@@ -150,9 +150,10 @@ class Call:
                 self._note(ended.message)
                 return
             is_forgotten = asked_for and not self._conversation.id  # refused: once more without it
-            if connection.close_code == NORMAL and not was_accepted and not is_forgotten:
-                raise ended
-            if connection.close_code == POLICY_VIOLATION and not is_forgotten:
+            is_refused = connection.close_code == POLICY_VIOLATION or (
+                connection.close_code == NORMAL and not was_accepted
+            )
+            if is_refused and not is_forgotten:
                 raise ended
             lasted_s = time.monotonic() - (self._connected_at or 0.0)
             in_a_row = in_a_row + 1 if lasted_s < SHORT_LIVED_S and not self._renewing else 0

@@ -42,7 +42,7 @@ class Connection:
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         """Connect. Raises VoiceLiveError where the service is not reached or refuses.
 
-        `url` is a ws or wss URL; neither it nor the headers are kept or logged.
+        `url` is a ws or wss URL. It is logged without its secrets, the headers by name only.
         """
         self._socket = _handshake(url, headers)
         self.close_code: int | None = None
@@ -180,22 +180,20 @@ class _Traffic:
 
     def __init__(self) -> None:
         self.blocks = 0  # sent, counted by the writer
-        self._deltas = self._bytes = 0  # received
+        self._deltas = 0  # received
         self._logged_at = time.monotonic()
 
     def received(self, event: Mapping[str, object], text: bytes) -> None:
         """Note an event; called by the reading thread only."""
         if event.get("type") == "response.audio.delta":
             self._deltas += 1
-            self._bytes += len(text)
         else:
             log.debug("received: %s", brief(text.decode("utf-8", "replace"), LOGGED_CHARACTERS))
         if time.monotonic() - self._logged_at >= 1:
             self.log_sound()
 
     def log_sound(self) -> None:
-        sums = (self.blocks, self._deltas, self._bytes)
-        log.debug("sound so far: %d blocks sent, %d deltas of %d bytes received", *sums)
+        log.debug("sound so far: %d blocks sent, %d deltas received", self.blocks, self._deltas)
         self._logged_at = time.monotonic()
 
 

@@ -85,6 +85,7 @@ class Speaker(Playback):
     def close(self) -> None:
         """Free the device at once; what still waited is not heard."""
         self.stream.close()
+        log.info("speaker: %d times the agent's sound came too late", self.underruns)
 
     def _fill(self, out: memoryview, format: Format) -> None:
         if format == (SAMPLE_RATE, 1):
