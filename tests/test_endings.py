@@ -68,6 +68,34 @@ def test_only_the_demo_replaces_a_missing_microphone(simulator: Simulator, logs:
     assert "There is no microphone." in program.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="sounddevice brings PortAudio elsewhere")
+@pytest.mark.parametrize(("command", "exit_code"), [("project", 1), ("devices", 1), ("demo", 0)])
+def test_without_portaudio_the_package_to_install_is_named(
+    simulator: Simulator, logs: Path, tmp_path: Path, question: str, command: str, exit_code: int
+) -> None:
+    hidden = "import ctypes.util; ctypes.util.find_library = lambda name: None"
+    (tmp_path / "sitecustomize.py").write_text(hidden)
+    arguments = {
+        "project": ["--endpoint", simulator.endpoint, *NAMED, "--log-dir", str(logs)],
+        "devices": [],
+        "demo": ["--input", question, "--log-dir", str(logs)],
+    }
+
+    run = subprocess.run(
+        [sys.executable, "voicelive_agent.py", command, *arguments[command]],
+        cwd=ROOT,
+        env=environment(PYTHONPATH=str(tmp_path)),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+
+    assert run.returncode == exit_code
+    assert "sudo apt install libportaudio2" in run.stderr or command == "demo"
+    assert "PortAudio library not found" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
 QUIT: dict[str, tuple[int, Callable[[Program], None]]] = {
     "q": (0, lambda program: program.type("q")),
     "Ctrl-C": (130, lambda program: program.process.send_signal(signal.SIGINT)),

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,21 @@ def test_what_c_libraries_write_goes_to_the_log_and_not_to_the_screen(tmp_path: 
     assert program.stderr.split("\n") == ["for people", "afterwards", ""]
     (log,) = tmp_path.glob("*_voicelive.log")
     assert log.read_text() == "ALSA lib: no such card\n"
+
+
+def test_a_thread_that_fails_leaves_its_traceback_in_the_log_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise RuntimeError(f"with {JWT}")
+
+    logs = RunLogs(tmp_path, Redactor())
+    with logs.recording():
+        thread = threading.Thread(target=fail, name="stray")
+        thread.start()
+        thread.join()
+
+    logged = logs.technical_path.read_text(encoding="utf-8")
+    assert "stray" in logged and f"RuntimeError: with {HIDDEN}" in logged
+    assert JWT not in logged
+    assert capsys.readouterr().err == ""

@@ -218,7 +218,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
     [
         ("auth.fetch_tokens", "'odd: Authorization: Bearer ' + inner"),
         ("connection._handshake", "'wss://host/?agent-access-token=' + inner"),
-        ("auth.find_service", "'before there are logs'"),  # the traceback is the screen's
+        ("auth.find_service", "'api-key: ' + inner"),  # no logs yet: the traceback is the screen's
     ],
     ids=["signing in", "connecting", "before"],
 )

@@ -4,6 +4,7 @@ import functools
 import inspect
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from voicelive import EXIT_USAGE, VoiceLiveError, __version__, failures
+from voicelive import EXIT_FAILED, EXIT_USAGE, VoiceLiveError, __version__, failures
 from voicelive.logs import without_secrets
 from voicelive.settings import Settings, read_env_file
 
@@ -94,14 +95,19 @@ def shared_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def run(command: Callable[[], None]) -> None:
-    """Run a command; VoiceLiveError and Ctrl-C become a line and an exit code."""
+    """Run a command; VoiceLiveError and Ctrl-C become a line and an exit code, a bug its traceback."""
     try:
         command()
+    except (typer.Exit, typer.Abort):
+        raise
     except VoiceLiveError as failure:
         say(failures.in_words(failure))
         raise typer.Exit(failure.exit_code) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    except Exception:  # before there is a technical log
+        say(f"{traceback.format_exc()}{failures.in_words(failures.bug())}")
+        raise typer.Exit(EXIT_FAILED) from None
 
 
 def say(text: str) -> None:

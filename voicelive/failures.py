@@ -186,7 +186,13 @@ def no_portaudio(error: OSError) -> VoiceLiveError:
 def no_device(kind: str, error: Exception) -> VoiceLiveError:
     """There is no microphone or no speaker, or it cannot be opened; `kind` says which."""
     if "querying device -1" in str(error):  # PortAudio's default, where there is none
-        return VoiceLiveError(f"There is no {kind}.", f"Plug one in. {WITHOUT_SOUND}")
+        return VoiceLiveError(
+            f"There is no {kind}.", f"Plug one in, or close the program that holds it. {WITHOUT_SOUND}"
+        )
+    if "Device unavailable" in str(error):  # PortAudio's -9985
+        return VoiceLiveError(
+            f"The {kind} is in use by another program.", f"Close that program. {WITHOUT_SOUND}"
+        )
     return VoiceLiveError(f"The {kind} cannot be opened: {error}.", WITHOUT_SOUND)
 
 

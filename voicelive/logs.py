@@ -5,12 +5,15 @@ import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
 from voicelive import EXIT_USAGE, VoiceLiveError
+
+log = logging.getLogger(__name__)
 
 HIDDEN = "[hidden]"
 _FORMAT = "%(asctime)s:%(name)s:%(levelname)s:%(message)s"
@@ -98,14 +101,21 @@ class RunLogs:
         level = root.level
         root.addHandler(handler)
         root.setLevel(logging.DEBUG)
+        hook, threading.excepthook = threading.excepthook, log_thread_failure
         try:
             yield
         finally:
+            threading.excepthook = hook
             root.setLevel(level)
             root.removeHandler(handler)
             for file in (self.technical, self.conversation):
                 with contextlib.suppress(OSError):  # the disk is full
                     file.close()
+
+
+def log_thread_failure(failure: threading.ExceptHookArgs) -> None:
+    """A thread's own traceback belongs to the technical log, not on the screen."""
+    log.error("a thread failed: %s", failure.thread, exc_info=failure.exc_value)
 
 
 @contextlib.contextmanager
