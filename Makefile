@@ -9,7 +9,7 @@ IS_RECENT = import sys; sys.exit(sys.version_info < (3, 10))
 PIP_INSTALL = "$(VENV)/bin/python" -m pip install -qq --disable-pip-version-check --no-input
 INSTALL_FAILED = { echo "Installing failed: see above. To try again: make install" >&2; exit 1; }
 
-.PHONY: help install run test bench soak lint clean
+.PHONY: help install run check test bench soak lint clean
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +21,9 @@ install: $(VENV)/.installed  ## Make .venv, with the packages of requirements.tx
 run: $(VENV)/.installed  ## Talk to the agent (VARIANT=hub: one of a hub-based project).
 	@( : 3<&0 ) 2>/dev/null || exec </dev/null; \
 	exec "$(VENV)/bin/python" voicelive_agent.py --variant $(VARIANT) $(ARGS)
+
+check: $(VENV)/.installed  ## Find out what is missing before talking (VARIANT=hub, too).
+	@"$(VENV)/bin/python" voicelive_agent.py check $(VARIANT) $(ARGS)
 
 test: $(VENV)/.installed-tests  ## Run the tests.
 	@"$(VENV)/bin/python" -m pytest $(ARGS)

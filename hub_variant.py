@@ -13,6 +13,9 @@ from voicelive.settings import AGENT_ID, CONNECTION_STRING, Settings
 
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
+AgentId = Annotated[str | None, typer.Option(help="Id of a classic agent (asst_...).")]
+ConnectionString = Annotated[str | None, typer.Option(help="Connection string of the hub-based project.")]
+
 
 def hub_target(settings: Settings) -> AgentTarget:
     """The agent that the settings name, by its id.
@@ -35,10 +38,8 @@ def hub_target(settings: Settings) -> AgentTarget:
 @cli.shared_options
 def hub(
     options: cli.Options,
-    agent_id: Annotated[str | None, typer.Option(help="Id of the agent (asst_...).")] = None,
-    connection_string: Annotated[
-        str | None, typer.Option(help="Connection string of the hub-based project.")
-    ] = None,
+    agent_id: AgentId = None,
+    connection_string: ConnectionString = None,
 ) -> None:
     """Talk to an agent in a hub-based project."""
     settings = options.settings(agent_id=agent_id, connection_string=connection_string)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hub_variant import hub, hub_target
+from hub_variant import AgentId, ConnectionString, hub, hub_target
 from voicelive import cli
 from voicelive.auth import AI_SCOPE, AgentTarget
 from voicelive.settings import (
@@ -22,6 +22,11 @@ from voicelive.settings import (
 )
 
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+ProjectName = Annotated[str | None, typer.Option(help="Name of the Foundry project.")]
+AgentName = Annotated[str | None, typer.Option(help="Name of the agent, or name:version.")]
+AgentVersion = Annotated[str | None, typer.Option(help="Its version; else the latest.")]
+ConversationId = Annotated[str | None, typer.Option(help="Foundry conversation to go on with.")]
 
 
 def project_target(settings: Settings) -> AgentTarget:
@@ -51,11 +56,11 @@ def project_target(settings: Settings) -> AgentTarget:
 @cli.shared_options
 def project(
     options: cli.Options,
-    project_name: Annotated[str | None, typer.Option(help="Name of the Foundry project.")] = None,
-    agent_name: Annotated[str | None, typer.Option(help="Name of the agent, or name:version.")] = None,
-    agent_version: Annotated[str | None, typer.Option(help="Its version; else the latest.")] = None,
-    conversation_id: Annotated[str | None, typer.Option(help="Foundry conversation to go on with.")] = None,
-    agent_id: Annotated[str | None, typer.Option(help="Id of a classic agent (asst_...).")] = None,
+    project_name: ProjectName = None,
+    agent_name: AgentName = None,
+    agent_version: AgentVersion = None,
+    conversation_id: ConversationId = None,
+    agent_id: AgentId = None,
 ) -> None:
     """Talk to an agent in a Foundry project."""
     settings = options.settings(
@@ -88,6 +93,34 @@ def demo(
 ) -> None:
     """Talk to a local stand-in of the service: no Azure account."""
     cli.demo(TARGETS[variant], options)
+
+
+@app.command()
+@cli.shared_options
+def check(
+    options: cli.Options,
+    variant: Annotated[Variant, typer.Argument(help="The kind of project.")] = Variant.project,
+    tone: Annotated[bool, typer.Option("--tone", help="Play a short tone on the speaker.")] = False,
+    talk: Annotated[
+        bool, typer.Option("--talk", help="Say hello to the agent, in writing: this costs, and it may act.")
+    ] = False,
+    project_name: ProjectName = None,
+    agent_name: AgentName = None,
+    agent_version: AgentVersion = None,
+    conversation_id: ConversationId = None,
+    agent_id: AgentId = None,
+    connection_string: ConnectionString = None,
+) -> None:
+    """Find out what is missing before talking: settings, sound, sign-in, network, service."""
+    settings = options.settings(
+        project_name=project_name,
+        agent_name=agent_name,
+        agent_version=agent_version,
+        conversation_id=conversation_id,
+        agent_id=agent_id,
+        connection_string=connection_string,
+    )
+    cli.check(TARGETS[variant], settings, options, tone=tone, hello=talk)
 
 
 @app.callback(invoke_without_command=True)

@@ -138,14 +138,14 @@ def loudness(path: Path) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
         return levels(file.readframes(file.getnframes()))
 
 
-def fake_az(folder: Path, *, fails: bool = False, together: int = 1) -> str:
-    """A PATH on which `az` answers with a token `token-for-<host of the scope>`, or that nobody signed in.
+def fake_az(folder: Path, *, fails: bool = False, together: int = 1, token: str = "token-for-{host}") -> str:
+    """A PATH on which `az` answers with `token`, for the host of the scope, or that nobody signed in.
 
     With `together`, each call answers only when so many calls were made.
     """
     folder.mkdir()
     program = folder / "az.py"
-    program.write_text(FAKE_AZ.format(fails=fails, together=together))
+    program.write_text(FAKE_AZ.format(fails=fails, together=together, token=token))
     if os.name == "nt":
         (folder / "az.cmd").write_text(f'@"{sys.executable}" "{program}" %*\n')
     else:
@@ -170,6 +170,6 @@ while len(list(folder.glob("asked-*"))) < {together}:
         sys.exit("ERROR: the calls came one after the other")
     time.sleep(0.01)
 expires = int(time.time()) + 3600
-print(json.dumps({{"accessToken": f"token-for-{{host}}", "expires_on": expires, "tokenType": "Bearer",
+print(json.dumps({{"accessToken": "{token}".format(host=host), "expires_on": expires, "tokenType": "Bearer",
                   "expiresOn": "2099-01-01 00:00:00.000000", "tenant": "t", "subscription": "s"}}))
 """

@@ -19,7 +19,7 @@ from websockets.sync.server import ServerConnection
 from voicelive import EXIT_NO_ACCESS, VoiceLiveError
 from voicelive import connection as module
 from voicelive.audio import BACKLOG_BLOCKS
-from voicelive.connection import Connection
+from voicelive.connection import Connection, tls_context
 
 TOKEN = "Bearer very-secret-token"
 
@@ -252,6 +252,7 @@ def test_over_tls_one_thread_sends_while_another_receives(
 ) -> None:
     trusted, context = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    monkeypatch.setattr("voicelive.connection.tls_context", tls_context.__wrapped__)  # read it anew
 
     def echo(client: ServerConnection) -> None:
         for frame in client:

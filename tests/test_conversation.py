@@ -1,72 +1,10 @@
 """What each event means: no thread, no network and no sound is needed for it."""
 
-import base64
-import io
-from typing import Any
-
 import pytest
+from held import SPEECH_STARTED, UPDATED, Event, Held, added, audio, created, done, words
 
 from voicelive import EXIT_NO_ACCESS, VoiceLiveError
-from voicelive.audio import RAMP_FRAMES, Playback
-from voicelive.conversation import Conversation
-from voicelive.logs import Redactor
-from voicelive.screen import Screen
-from voicelive.transcript import Transcript
-
-Event = dict[str, Any]
-
-
-class Held:
-    """A conversation, and all that it does."""
-
-    def __init__(self, **options: bool) -> None:
-        self.playback = Playback()
-        self.log = io.StringIO()
-        self.notes: list[str] = []
-        self.sent: list[Any] = []
-        redact = Redactor()
-        transcript = Transcript(Screen(redact), self.log, redact)
-        self.conversation = Conversation(self.playback, transcript, note=self.notes.append, **options)  # type: ignore[arg-type]
-        self.conversation.send = self.sent.append
-
-    def handle(self, *events: Event) -> None:
-        for event in events:
-            self.conversation.handle(event)
-
-    def render(self, frames: int) -> bytes:
-        out = bytearray(2 * frames)
-        self.playback.render(memoryview(out))
-        return bytes(out)
-
-
-UPDATED: Event = {"type": "session.updated", "session": {"id": "sess_1"}}
-SPEECH_STARTED: Event = {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "u2"}
-
-
-def created(response: str = "resp_1") -> Event:
-    return {"type": "response.created", "response": {"id": response, "status": "in_progress"}}
-
-
-def added(response: str = "resp_1", item: str = "item_1") -> Event:
-    return {"type": "response.output_item.added", "response_id": response, "item": {"id": item}}
-
-
-def audio(pcm: bytes, response: str = "resp_1", item: str = "item_1") -> Event:
-    delta = base64.b64encode(pcm).decode()
-    return {"type": "response.audio.delta", "delta": delta, "response_id": response, "item_id": item}
-
-
-def words(text: str, response: str = "resp_1", item: str = "item_1") -> Event:
-    return {
-        "type": "response.audio_transcript.delta",
-        "delta": text,
-        "response_id": response,
-        "item_id": item,
-    }
-
-
-def done(response: str = "resp_1", **details: object) -> Event:
-    return {"type": "response.done", "response": {"id": response, "status": "completed", **details}}
+from voicelive.audio import RAMP_FRAMES
 
 
 def test_the_agents_sound_is_played_and_its_words_are_written() -> None:
@@ -110,9 +48,19 @@ def test_the_service_is_told_how_much_was_heard() -> None:
 
     held.handle(SPEECH_STARTED)
 
-    assert held.sent == [
-        {"type": "conversation.item.truncate", "item_id": "item_1", "content_index": 0, "audio_end_ms": 504}
-    ]
+    (truncate,) = held.sent
+    assert (truncate["type"], truncate["item_id"]) == ("conversation.item.truncate", "item_1")
+    assert (truncate["content_index"], truncate["audio_end_ms"]) == (0, 504)
+
+
+def test_an_error_about_a_truncation_is_for_the_technical_log() -> None:
+    held = Held(truncates=True)
+    held.handle(UPDATED, created(), audio(b"\1\1" * 24_000), SPEECH_STARTED)
+    about = held.sent[0]["event_id"]
+
+    held.handle({"type": "error", "error": {"message": "No such item", "event_id": about}})
+
+    assert held.notes == []
     held.handle(SPEECH_STARTED)
     assert len(held.sent) == 1, "once"
 

@@ -2,10 +2,10 @@
 
 import json
 
+from held import UPDATED, Held, audio, created
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers import websocket_server
-from test_conversation import UPDATED, Held, audio, created
 from websockets.sync.server import ServerConnection
 
 from voicelive.connection import Connection

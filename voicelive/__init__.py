@@ -24,6 +24,7 @@ Reading order, along the sound:
     call          the threads of one conversation, from the first to the last event
     talk          the one place where the parts meet, and where a run ends
     cli           the options that the commands share
+    check         what is missing before one can talk
     simulator     a stand-in for the service, for the demo, the tests and the bench
 """
 

@@ -81,8 +81,7 @@ def find_service(settings: Settings, target: AgentTarget) -> Service:
     """The service that the settings name; what is impossible in them is noted in `settings`."""
     endpoint = settings.require(ENDPOINT)
     if endpoint and (problem := endpoint_problem(endpoint)):
-        shown = endpoint.partition("?")[0].rpartition("@")[2]  # no key, no password
-        settings.reject(f"endpoint {shown!r}: {problem}")
+        settings.reject(f"endpoint {without_credentials(endpoint)!r}: {problem}")
         endpoint = ""
     default = CLASSIC_API_VERSION if target.is_classic else NEWEST_API_VERSION
     api_version = settings.get(API_VERSION) or default
@@ -101,6 +100,11 @@ def find_service(settings: Settings, target: AgentTarget) -> Service:
             f"later: leave out {api_version} ({source}), or name a classic agent (AI_FOUNDRY_AGENT_ID)"
         )
     return Service(websocket_url(endpoint) if endpoint else "", api_version)
+
+
+def without_credentials(endpoint: str) -> str:
+    """An endpoint as it can be shown: no key, no password."""
+    return endpoint.partition("?")[0].rpartition("@")[2]
 
 
 def endpoint_problem(endpoint: str) -> str | None:
@@ -155,14 +159,24 @@ def sign_in(service: Service, target: AgentTarget, settings: Settings, hide: Cal
     a made-up token is sent and nobody signs in. Raises VoiceLiveError (exit code 4) where no credential
     of azure-identity's DefaultAzureCredential answers.
     """
-    api_key = settings.get(API_KEY)
-    hide(api_key)
-    scopes = {AI_SCOPE} if not api_key else set()
-    if target.agent_token_scope:
-        scopes.add(target.agent_token_scope)
+    scopes = needed_scopes(target, settings)
     tokens = dict.fromkeys(scopes, "made-up-token") if service.is_local else fetch_tokens(scopes)
-    for token in tokens.values():
-        hide(token)
+    return access_with(tokens, target, settings, hide)
+
+
+def needed_scopes(target: AgentTarget, settings: Settings) -> list[str]:
+    """For what tokens are needed: the header, unless a key takes its place, and a classic agent."""
+    header = "" if settings.get(API_KEY) else AI_SCOPE
+    return sorted({scope for scope in (header, target.agent_token_scope) if scope})
+
+
+def access_with(
+    tokens: Mapping[str, str], target: AgentTarget, settings: Settings, hide: Callable[[str], None]
+) -> Access:
+    """What opens the door, of a token for each of the `needed_scopes`, or of the key."""
+    api_key = settings.get(API_KEY)
+    for secret in (api_key, *tokens.values()):
+        hide(secret)
     headers = {"api-key": api_key} if api_key else {"Authorization": f"Bearer {tokens[AI_SCOPE]}"}
     return Access(headers, tokens.get(target.agent_token_scope or ""))
 

@@ -118,7 +118,7 @@ class Call:
             if now - ended_at > SETTLE_S and self._sink.wait_until_heard(0) and not words_may_come:
                 self.over.set()
         elif now - max(ended_at, self._last_event_at) > NO_ANSWER_S:
-            raise VoiceLiveError(f"The service gave no answer for {NO_ANSWER_S:.0f} s.")
+            raise failures.no_answer(NO_ANSWER_S)
 
     def _is_time_to_renew(self) -> bool:
         left_s = self._conversation.ends_at - time.monotonic()

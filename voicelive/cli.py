@@ -19,6 +19,7 @@ from voicelive.settings import Settings, read_env_file
 
 if TYPE_CHECKING:  # imported late below, so that --help need not wait for numpy
     from voicelive.auth import AgentTarget
+    from voicelive.talk import Plan
 
 ROOT = Path(__file__).resolve().parents[1]  # where the scripts, .env and logs/ are
 
@@ -118,17 +119,44 @@ def say(text: str) -> None:
 
 def start(target: "AgentTarget", settings: Settings, options: Options, is_demo: bool = False) -> None:
     """Check everything that a person can get wrong, all at once, then hold the conversation."""
+    from voicelive.talk import talk
+
+    plan = make_plan(target, settings, options, is_demo)
+    settings.raise_problems()
+    if code := talk(plan):
+        raise typer.Exit(code)
+
+
+def check(
+    find_target: Callable[[Settings], "AgentTarget"],
+    settings: Settings,
+    options: Options,
+    *,
+    tone: bool,
+    hello: bool,
+) -> None:
+    """Go through all that a conversation needs, and end with the exit code of the first failure."""
+    from voicelive.check import check_all
+
+    if code := check_all(make_plan(find_target(settings), settings, options), tone, hello):
+        raise typer.Exit(code)
+
+
+def make_plan(target: "AgentTarget", settings: Settings, options: Options, is_demo: bool = False) -> "Plan":
+    """What the settings and the options come to; what is wrong with the former is noted in `settings`.
+
+    Raises VoiceLiveError (exit code 2) for a wrong option.
+    """
     from voicelive.auth import find_service
     from voicelive.session import read_overrides, session_update
     from voicelive.settings import VOICE
-    from voicelive.talk import Plan, talk
+    from voicelive.talk import Plan
 
     service = find_service(settings, target)
-    settings.raise_problems()
     overrides = read_overrides(options.session) if options.session else {}
     if options.input and options.output and same_file(options.input, options.output):
         raise VoiceLiveError("--input and --output name the same file.", "", EXIT_USAGE)
-    plan = Plan(
+    return Plan(
         target=target,
         service=service,
         settings=settings,
@@ -140,8 +168,6 @@ def start(target: "AgentTarget", settings: Settings, options: Options, is_demo: 
         output_device=options.output_device,
         is_demo=is_demo,
     )
-    if code := talk(plan):
-        raise typer.Exit(code)
 
 
 def demo(find_target: Callable[[Settings], "AgentTarget"], options: Options) -> None:

@@ -10,19 +10,22 @@ from collections.abc import Callable, Mapping
 from voicelive import failures
 from voicelive.audio import SAMPLE_RATE, Sink
 from voicelive.session import Message
-from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, USER, Transcript
+from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, TYPED, USER, Transcript
 
 log = logging.getLogger(__name__)
 
 LEAST_SESSION_S = 120.0
 FORGOTTEN_RESPONSES = 64  # so many that were cut off are remembered, for audio that comes late
+# Event ids of messages, by which an error about them is known.
+ANSWER, UNIMPORTANT = "answer", "unimportant"
+ANSWER_REQUEST: Message = {"type": "response.create", "event_id": ANSWER}
 
 
 class Conversation:
     """What the service's events mean for the speaker and the transcript, and what it is told in return.
 
-    `handle` is the whole of the logic. It needs no thread, no network and no sound, and runs on the
-    thread that reads the connection; other threads only look.
+    `handle` is nearly all of the logic. It needs no thread, no network and no sound, and runs on the
+    thread that reads the connection; other threads type (`say`) and look.
     """
 
     def __init__(
@@ -44,6 +47,9 @@ class Conversation:
         self.send: Callable[[Message], None] = log.debug  # the connection's, once there is one
         self.id = ""  # of the Foundry conversation, where it can go on in another session
         self.ends_at = float("inf")  # of the session, in seconds of time.monotonic()
+        self._lock = threading.Lock()  # held while an event is handled or a message typed
+        self._typed: list[str] = []  # messages that wait for the end of a response
+        self._owes_answer = False  # response.create came too early, and is sent again
         self._has_begun = False  # there was a session
         self.ready = threading.Event()  # set when the service has accepted the session
         self.heard_user = False  # the service noticed speech
@@ -70,6 +76,31 @@ class Conversation:
 
         Raises VoiceLiveError for an error before the session stands.
         """
+        with self._lock:
+            self._handle(event)
+
+    def say(self, text: str) -> None:
+        """Send a typed message, from any thread. The agent falls silent, and answers it in sound."""
+        with self._lock:
+            self._typed.append(text)
+            self.open_turn = True
+            self._interrupt()
+            if self.running:
+                self.send({"type": "response.cancel", "event_id": UNIMPORTANT})
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Send what waited until no response runs: the service makes one at a time."""
+        if self.running or not self.ready.is_set():
+            return
+        for text in self._typed:
+            self.send(typed_message(text))
+        if self._typed or self._owes_answer:
+            self.send(ANSWER_REQUEST)
+        self._typed.clear()
+        self._owes_answer = False
+
+    def _handle(self, event: Message) -> None:
         match event.get("type"), event:
             case "session.created", {"session": {"id": str(session_id)}}:
                 self._on_session(session_id)
@@ -77,6 +108,7 @@ class Conversation:
                 self._transcribes = session.get("input_audio_transcription", True) is not None
                 self._note_end(session.get("expires_at"))
                 self.ready.set()
+                self._go_on()
             case "error", {"error": Mapping() as error}:
                 self._on_error(error)
             case "warning", {"warning": {"message": str(message)}}:
@@ -97,6 +129,11 @@ class Conversation:
                 self._stopped_at = time.monotonic()
             case "input_audio_buffer.committed", {"item_id": str(item)} if self._transcribes:
                 self._transcript.expect(item, USER)
+            case (
+                "conversation.item.created",
+                {"item": {"id": str(item), "role": "user", "content": [{"text": str(text)}]}},
+            ):
+                self._transcript.finish(item, TYPED, text)
             case "conversation.item.created", {"item": {"id": str(item), "role": "assistant"}}:
                 self._transcript.expect(item, AGENT_AUDIO, after=event.get("previous_item_id"))
             case (
@@ -135,15 +172,17 @@ class Conversation:
 
     def pause(self) -> None:
         """The connection is gone: what was under way will not go on. What was received is still heard."""
-        self.ready.clear()
-        for items in self.running.values():
-            for item in items:
-                self._transcript.finish(item, AGENT_AUDIO)
-        self.running.clear()
-        self._items.clear()
-        self.ends_at = float("inf")
-        self.open_turn = False
-        self._stopped_at = None
+        with self._lock:
+            self.ready.clear()
+            for items in self.running.values():
+                for item in items:
+                    self._transcript.finish(item, AGENT_AUDIO)
+            self.running.clear()
+            self._items.clear()
+            self.ends_at = float("inf")
+            self.open_turn = bool(self._typed)
+            self._owes_answer = False
+            self._stopped_at = None
 
     def _on_session(self, session_id: str) -> None:
         if not self._has_begun:
@@ -172,9 +211,17 @@ class Conversation:
             case {"status": "failed" | "incomplete" as status}:
                 reason = _reason(details.get("status_details"))
                 self._note(f"The agent's answer is {status}{reason}")
+        self._go_on()
 
     def _on_error(self, error: Message) -> None:
         failure = failures.service_error(error)
+        about, code = error.get("event_id"), error.get("code")
+        if about == ANSWER and code == "conversation_already_has_active_response":
+            self._owes_answer = True
+            return
+        if about == UNIMPORTANT:
+            log.warning("the service reports %s", failure.message)
+            return
         if not self.ready.is_set():
             if not (self._has_begun and self.id):
                 raise failure
@@ -215,11 +262,19 @@ class Conversation:
             self.send(
                 {
                     "type": "conversation.item.truncate",
+                    "event_id": UNIMPORTANT,
                     "item_id": item,
                     "content_index": 0,
                     "audio_end_ms": played_ms,
                 }
             )
+
+
+def typed_message(text: str) -> Message:
+    """What tells the service of a typed message (protocol reference §2.9)."""
+    content = [{"type": "input_text", "text": text}]
+    item = {"type": "message", "role": "user", "content": content}
+    return {"type": "conversation.item.create", "item": item}
 
 
 def _reason(details: object) -> str:

@@ -93,7 +93,7 @@ class Stream:
         """
         self.kind: Kind = kind
         self.xruns = 0  # times that PortAudio lost input, or had no output in time
-        self.name = ""
+        self.name = self._api = ""
         self.format = (SAMPLE_RATE, 1)  # frames a second, channels
         self.latency: Literal["low", "high"] = "low"
         self._wanted = wanted
@@ -104,6 +104,15 @@ class Stream:
         self._ended = threading.Event()  # a new one for each opening; set by PortAudio at its end
         self._called_at = 0.0  # monotonic seconds
         self.open()
+
+    @property
+    def about(self) -> str:
+        """Its name, the host API, and the format where that is another than ours, for people."""
+        rate, channels = self.format
+        is_ours = self.format == (SAMPLE_RATE, 1)
+        return f"{self.name}, {self._api}, " + (
+            f"{SAMPLE_RATE} Hz" if is_ours else f"resampled from {rate} Hz, {channels} channels"
+        )
 
     @property
     def is_lost(self) -> bool:
@@ -144,7 +153,7 @@ class Stream:
     def _start(self, sd: ModuleType, device: int) -> None:
         info = sd.query_devices(device, self.kind)
         self._stream = self._first_that_opens(sd, device, info)
-        self.name = str(info["name"])
+        self.name, self._api = str(info["name"]), _api_name(sd, device)
         if self._wanted:  # numbers may change when PortAudio starts anew
             self._wanted = self.name
         self._called_at = time.monotonic()

@@ -80,11 +80,6 @@ _PORTAUDIO = {
 }
 WITHOUT_SOUND = "`--input FILE.wav` and `--output FILE.wav` take the place of microphone and speaker."
 
-SILENT_MICROPHONE = (
-    "The microphone gives nothing but silence. Is it muted? Is the terminal allowed to use it (privacy "
-    "settings of macOS and Windows)?"
-)
-
 
 def in_words(failure: VoiceLiveError) -> str:
     """A failure as a person reads it: what happened, and what to do."""
@@ -161,6 +156,11 @@ def no_session(seconds: float) -> VoiceLiveError:
     )
 
 
+def no_answer(seconds: float) -> VoiceLiveError:
+    """The agent was spoken to, and is silent."""
+    return VoiceLiveError(f"The service gave no answer for {seconds:.0f} s.", "Try again in a minute.")
+
+
 def connection_ended(code: int | None, reason: str) -> VoiceLiveError:
     """The connection ended, and nobody here asked for it; `code` is None where the line was cut."""
     if code is None:
@@ -194,6 +194,14 @@ def no_device(kind: str, error: Exception) -> VoiceLiveError:
             f"The {kind} is in use by another program.", f"Close that program. {WITHOUT_SOUND}"
         )
     return VoiceLiveError(f"The {kind} cannot be opened: {error}.", WITHOUT_SOUND)
+
+
+def silent_microphone() -> VoiceLiveError:
+    """Nothing but zeros, as no microphone that works gives."""
+    return VoiceLiveError(
+        "The microphone gives nothing but silence.",
+        "Is it muted? Is the terminal allowed to use it (privacy settings of macOS and Windows)?",
+    )
 
 
 def unusable_file(name: object, problem: object, remedy: str = "") -> VoiceLiveError:

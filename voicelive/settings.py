@@ -80,9 +80,15 @@ class Settings:
         self._shell = shell
         self._env_file = env_file
         self._problems: list[str] = []
+        self.found: dict[Setting, Found] = {}
+        """What was asked for so far, as it was found; without a value where there was none."""
 
     def find(self, setting: Setting) -> Found:
         """The value that counts and its source; an empty value where there is none."""
+        self.found[setting] = self._find(setting)
+        return self.found[setting]
+
+    def _find(self, setting: Setting) -> Found:
         candidates = [(setting.flag, self._flags.get(setting.name))]
         candidates += [(f"{name} in the shell", self._shell.get(name)) for name in setting.variables]
         candidates += [(f"{name} in .env", self._env_file.get(name)) for name in setting.variables]
@@ -114,7 +120,8 @@ class Settings:
             raise VoiceLiveError(
                 "These settings need a look:\n" + "\n".join(f"  {p}" for p in self._problems),
                 "Copy .env.example to .env and fill it in; README, 'Your own agent', says where in "
-                "the portal each value is found. `python voicelive_agent.py demo` needs none.",
+                "the portal each value is found. `python voicelive_agent.py check` shows what counts and "
+                "where it comes from; `python voicelive_agent.py demo` needs none.",
                 EXIT_USAGE,
             )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from voicelive import EXIT_USAGE, VoiceLiveError, failures
 from voicelive.audio import Sink, Source
-from voicelive.auth import AgentTarget, Service, in_background, request_url, sign_in
+from voicelive.auth import Access, AgentTarget, Service, in_background, request_url, sign_in
 from voicelive.call import Call
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
@@ -73,7 +73,9 @@ def talk(plan: Plan) -> int:
             failure = failures.bug()
         else:
             return 0
-        screen.note(f"{failures.in_words(failure)}\nTechnical log: {shown(logs.technical_path)}")
+        where = f"Technical log: {shown(logs.technical_path)}"
+        look = f"To look at each part: python voicelive_agent.py check {plan.target.variant}"
+        screen.note("\n".join([failures.in_words(failure), where, *([] if plan.is_demo else [look])]))
         return failure.exit_code
 
 
@@ -120,9 +122,14 @@ class Dialler:
         """A new connection; '' begins a new conversation. Blocks, and raises VoiceLiveError."""
         access = self._first.pop().result() if self._first else self._sign_in()
         self.request_id = str(uuid.uuid4())
-        headers = {**access.headers, "x-ms-client-request-id": self.request_id}
         target = self._plan.target.going_on_with(conversation_id)
-        return Connection(request_url(self._plan.service, target, access), headers)
+        return dial(self._plan.service, target, access, self.request_id)
+
+
+def dial(service: Service, target: AgentTarget, access: Access, request_id: str) -> Connection:
+    """Open one connection. Raises VoiceLiveError where the service is not reached or refuses."""
+    headers = {**access.headers, "x-ms-client-request-id": request_id}
+    return Connection(request_url(service, target, access), headers)
 
 
 def wait_for_end(
@@ -137,7 +144,7 @@ def wait_for_end(
             transcript.release_late()
             if call.is_muted and has_microphone and not told_muted:
                 told_muted = True
-                screen.note(failures.SILENT_MICROPHONE)
+                screen.note(failures.in_words(failures.silent_microphone()))
         call.check()
     except VoiceLiveError:
         if dial.request_id:

@@ -12,9 +12,10 @@ LATE_S = 2.0  # for so long a missing line of the user's holds the answer
 REMEMBERED = 100  # lines of which the order is known
 
 USER = "User Input"
+TYPED = "User Input (typed)"
 AGENT_TEXT = "Agent Text Response"
 AGENT_AUDIO = "Agent Audio Response"
-_SHOWN_AS = {USER: "You", AGENT_TEXT: "Agent", AGENT_AUDIO: "Agent"}
+_SHOWN_AS = {USER: "You", TYPED: "You (typed)", AGENT_TEXT: "Agent", AGENT_AUDIO: "Agent"}
 
 
 @dataclass

@@ -1,0 +1,66 @@
+"""A conversation with no thread, no network and no sound, and the events that it is told."""
+
+import base64
+import io
+from typing import Any
+
+from voicelive.audio import Playback
+from voicelive.conversation import Conversation
+from voicelive.logs import Redactor
+from voicelive.screen import Screen
+from voicelive.transcript import Transcript
+
+Event = dict[str, Any]
+
+
+class Held:
+    """A conversation, and all that it does."""
+
+    def __init__(self, **options: bool) -> None:
+        self.playback = Playback()
+        self.log = io.StringIO()
+        self.notes: list[str] = []
+        self.sent: list[Any] = []
+        redact = Redactor()
+        transcript = Transcript(Screen(redact), self.log, redact)
+        self.conversation = Conversation(self.playback, transcript, note=self.notes.append, **options)  # type: ignore[arg-type]
+        self.conversation.send = self.sent.append
+
+    def handle(self, *events: Event) -> None:
+        for event in events:
+            self.conversation.handle(event)
+
+    def render(self, frames: int) -> bytes:
+        out = bytearray(2 * frames)
+        self.playback.render(memoryview(out))
+        return bytes(out)
+
+
+UPDATED: Event = {"type": "session.updated", "session": {"id": "sess_1"}}
+SPEECH_STARTED: Event = {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "u2"}
+
+
+def created(response: str = "resp_1") -> Event:
+    return {"type": "response.created", "response": {"id": response, "status": "in_progress"}}
+
+
+def added(response: str = "resp_1", item: str = "item_1") -> Event:
+    return {"type": "response.output_item.added", "response_id": response, "item": {"id": item}}
+
+
+def audio(pcm: bytes, response: str = "resp_1", item: str = "item_1") -> Event:
+    delta = base64.b64encode(pcm).decode()
+    return {"type": "response.audio.delta", "delta": delta, "response_id": response, "item_id": item}
+
+
+def words(text: str, response: str = "resp_1", item: str = "item_1") -> Event:
+    return {
+        "type": "response.audio_transcript.delta",
+        "delta": text,
+        "response_id": response,
+        "item_id": item,
+    }
+
+
+def done(response: str = "resp_1", **details: object) -> Event:
+    return {"type": "response.done", "response": {"id": response, "status": "completed", **details}}
