@@ -4,6 +4,7 @@ Without a command: `project` where an endpoint is set, else `demo`.
 """
 
 from enum import Enum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -96,7 +97,7 @@ def demo(
 
 
 @app.command()
-@cli.shared_options
+@partial(cli.shared_options, without=cli.TALKING)
 def check(
     options: cli.Options,
     variant: Annotated[Variant, typer.Argument(help="The kind of project.")] = Variant.project,

@@ -9,21 +9,33 @@ from voicelive.conversation import Conversation
 from voicelive.logs import Redactor
 from voicelive.screen import Screen
 from voicelive.transcript import Transcript
+from voicelive.turns import Turns
 
 Event = dict[str, Any]
+
+
+class Speaker(Playback):
+    """A sink that nothing drives but `render`."""
+
+    name = "nowhere"
+
+    def close(self) -> None: ...
 
 
 class Held:
     """A conversation, and all that it does."""
 
     def __init__(self, **options: bool) -> None:
-        self.playback = Playback()
+        self.playback = Speaker()
         self.log = io.StringIO()
         self.notes: list[str] = []
         self.sent: list[Any] = []
         redact = Redactor()
-        transcript = Transcript(Screen(redact), self.log, redact)
-        self.conversation = Conversation(self.playback, transcript, note=self.notes.append, **options)  # type: ignore[arg-type]
+        self.transcript = Transcript(Screen(redact), self.log, redact)
+        self.turns = Turns(self.playback.account)
+        self.conversation = Conversation(
+            self.playback, self.transcript, self.turns, note=self.notes.append, **options
+        )
         self.conversation.send = self.sent.append
 
     def handle(self, *events: Event) -> None:

@@ -18,8 +18,7 @@ from voicelive.simulator import Simulator
 
 PAUSE_S = 5  # after each question, for its answer
 SAMPLE_EVERY_S = 10
-MOST_GROWTH_MIB = 4.0
-WARM_UP = 3  # samples of memory that do not count
+MOST_GROWTH_MIB = 1.0  # from the run's middle to its end
 
 
 def questions(path: Path, minutes: float) -> Path:
@@ -59,9 +58,10 @@ def soak(folder: Path, minutes: float) -> int:
         lines(program.conversation_log, "Agent Audio Response:\t"),
     )
     lost = [line for line in shown if not any(line in entry for entry in logged)]
-    growth = max(memory[WARM_UP:], default=0.0) - min(memory[WARM_UP:], default=0.0)
+    growth = max(memory[-3:]) - memory[len(memory) // 2]
     print(f"{len(shown)} answers, {program.stderr.count('Connected again')} reconnects, exit code {code}")
-    print(f"memory {memory[-1]:.1f} MiB, grown by {growth:.1f} MiB; {len(lost)} lines lost")
+    print("memory in MiB, every minute:", *(f"{mib:.1f}" for mib in memory[:: 60 // SAMPLE_EVERY_S]))
+    print(f"memory {memory[-1]:.1f} MiB, grown by {growth:.1f} MiB since half-time; {len(lost)} lines lost")
     return (code != 0) + bool(lost) + (growth > MOST_GROWTH_MIB) + (not shown)
 
 

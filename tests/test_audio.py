@@ -25,7 +25,7 @@ def test_pieces_are_heard_in_order_and_then_there_is_silence() -> None:
     playback.play(pcm(1, 3), "b")
 
     assert render(playback, 4) + render(playback, 4) == [1, 1, 1, 2, 2, 3, 0, 0]
-    assert (playback.heard("a"), playback.heard("b")) == (5, 1)
+    assert (playback.account("a").heard, playback.account("b").heard) == (5, 1)
 
 
 def test_an_interruption_is_silence_after_a_short_ramp() -> None:
@@ -38,8 +38,8 @@ def test_an_interruption_is_silence_after_a_short_ramp() -> None:
     after = render(playback, 480)
 
     assert heard == Heard("a", 480 + RAMP_FRAMES, 10_000, unheard=("b",))
-    assert playback.heard("a") == 480 + RAMP_FRAMES
-    assert playback.heard("b") == 0
+    assert playback.account("a").heard == 480 + RAMP_FRAMES
+    assert playback.account("b").heard == 0
     assert after[0] == LOUD and after[RAMP_FRAMES - 1] < LOUD // 20
     assert max(np.abs(np.diff(after))) <= LOUD // RAMP_FRAMES + 1  # no click
     assert not any(after[RAMP_FRAMES:])

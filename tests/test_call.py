@@ -20,6 +20,7 @@ from voicelive.conversation import Conversation
 from voicelive.logs import Redactor
 from voicelive.screen import Screen
 from voicelive.transcript import Transcript
+from voicelive.turns import Turns
 
 UPDATED = '{"type": "session.updated", "session": {"id": "sess_1"}}'
 SPEECH_STARTED = '{"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "u1"}'
@@ -59,7 +60,7 @@ def on_the_line(service: Callable[[ServerConnection], None], source: Blocks) -> 
     redact = Redactor()
     transcript = Transcript(Screen(redact), io.StringIO(), redact)
     sink = Sink()
-    conversation = Conversation(sink, transcript, note=lambda _: None)
+    conversation = Conversation(sink, transcript, Turns(sink.account), note=lambda _: None)
     with websocket_server(service) as url:
         first_message = {"type": "session.update", "session": {}}
         call = Call(lambda *_: Connection(url, {}), first_message, conversation, source, sink, lambda _: None)
@@ -192,11 +193,11 @@ def test_the_call_is_over_when_the_source_ended_and_all_was_answered(
 
 def test_a_microphone_of_nothing_but_zeros_is_noticed() -> None:
     with on_the_line(listens(), Blocks(*[SILENCE] * 250, endless=True)) as call:
-        wait_until(call, lambda: call.is_muted)
+        wait_until(call, lambda: call.uplink.is_silent)
 
 
 def test_a_quiet_microphone_is_not_taken_for_a_muted_one() -> None:
     source = Blocks(*[SILENCE] * 249, BLOCK, *[SILENCE] * 249, endless=True)
     with on_the_line(listens(), source) as call:
         assert source.taken.wait(10)
-        assert not call.is_muted
+        assert not call.uplink.is_silent

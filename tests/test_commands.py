@@ -1,5 +1,6 @@
 """The commands as a person runs them, on a machine without sound and without Azure."""
 
+import os
 import re
 import subprocess
 import sys
@@ -135,3 +136,53 @@ def test_the_version() -> None:
     command = [sys.executable, "voicelive_agent.py", "--version"]
 
     assert re.fullmatch(r"voicelive \d+\.\d+\.\d+\n", subprocess.check_output(command, cwd=ROOT, text=True))
+
+
+def test_the_agent_may_speak_first_to_one_who_only_types(simulator: Simulator, logs: Path) -> None:
+    arguments = ("--greet", "--no-mic", "--output", os.devnull, "--verbose")
+    program = Program("project", "--endpoint", simulator.endpoint, *NAMED, *arguments, log_dir=logs)
+    program.wait_for(lambda: "Agent: You asked me to speak." in program.stdout)
+
+    program.type("Hello")
+    program.process.stdin.close()  # type: ignore[union-attr]
+
+    assert program.wait() == 0, "it ends when all was heard"
+    assert program.stdout.splitlines()[1:] == [
+        "You (typed): Hello",
+        'Agent: You wrote "Hello". I am only a stand-in and play my one recording.',
+    ]
+    assert "Microphone: none: type instead" in program.stderr
+    assert "Received event: response.audio.delta\n" in program.stderr
+    assert re.search(
+        r"Ended after 0:\d\d: 2 answers, [01] interrupted, 0 reconnects, 0 xruns", program.stderr
+    )
+    assert re.search(r"First sound after \d\.\d\d s \(median\)", program.stderr)
+    assert "User Input (typed):\tHello\n" in program.conversation_log
+    assert "latency: first audio 0." in program.technical_log
+
+
+def test_who_only_types_and_types_nothing_has_said_all(simulator: Simulator, logs: Path) -> None:
+    arguments = ("--no-mic", "--output", os.devnull)
+    program = Program(
+        *("project", "--endpoint", simulator.endpoint, *NAMED, *arguments),
+        log_dir=logs,
+        stdin=subprocess.DEVNULL,
+    )
+
+    assert program.wait() == 0
+    assert "0 answers" in program.stderr
+
+
+def test_a_muted_microphone_is_not_heard(simulator: Simulator, logs: Path, sound: tuple[str, ...]) -> None:
+    before = len(simulator.sessions)
+    program = Program("project", "--endpoint", simulator.endpoint, *NAMED, *sound, log_dir=logs)
+    program.type("m")
+    program.wait_for(lambda: "The microphone is muted." in program.stderr)
+    program.wait_for(lambda: "Speak." in program.stderr)
+    session = simulator.sessions[before]
+    assert simulator.wait_for(lambda: session.audio_frames > 2 * 24_000, timeout=10)
+
+    program.type("q")
+
+    assert program.wait() == 0
+    assert "input_audio_buffer.speech_started" not in session.sent

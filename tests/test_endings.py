@@ -217,12 +217,14 @@ def test_a_disk_that_is_full_is_told_once_and_the_conversation_goes_on(
     limited += "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     command = [sys.executable, "-c", limited, "voicelive_agent.py", "project", *NAMED, "--input", question]
     command += ["--endpoint", simulator.endpoint, "--output", os.devnull, "--log-dir", str(logs)]
+    command.append("--record")
 
     program = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
 
     assert program.returncode == 0, program.stderr
     assert "Agent: You spoke" in program.stdout
     assert program.stderr.count("The conversation log is not written any more") == 1
+    assert program.stderr.count("The recording is not complete: File too large.") == 1
     assert "Traceback" not in program.stderr
     assert all(path.stat().st_size <= 700 for path in logs.iterdir())
 

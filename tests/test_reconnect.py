@@ -23,6 +23,7 @@ from voicelive.conversation import Conversation
 from voicelive.logs import Redactor
 from voicelive.screen import Screen
 from voicelive.transcript import Transcript
+from voicelive.turns import Turns
 
 CREATED = json.dumps({"type": "response.created", "response": {"id": "resp_1", "conversation_id": "conv_1"}})
 DONE = json.dumps({"type": "response.done", "response": {"id": "resp_1", "status": "completed"}})
@@ -37,7 +38,9 @@ class Line:
         self.log = io.StringIO()
         self.asked: list[str] = []  # the conversation that each connection was to go on with
         transcript = Transcript(Screen(redact), self.log, redact)
-        self.conversation = Conversation(Sink(), transcript, note=self.notes.append, truncates=truncates)
+        sink = Sink()
+        turns = Turns(sink.account)
+        self.conversation = Conversation(sink, transcript, turns, note=self.notes.append, truncates=truncates)
         self.source = Blocks(endless=True)
         first_message = {"type": "session.update", "session": {}}
 

@@ -1,9 +1,10 @@
 """PCM16, 24 kHz, mono: what a source and a sink are, and the account of what was heard."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ RAMP_FRAMES = SAMPLE_RATE // 250  # 4 ms: heard as silence at once, and not as a
 BACKLOG_BLOCKS = 50  # one second of speech is kept where nobody fetches it
 REBUFFER_FRAMES = SAMPLE_RATE // 25  # 40 ms, gathered after an underrun, against stutter
 ACCOUNTS = 256  # so many items are remembered
+KEPT_PIECES = 2048  # of what was played, where nobody fetches them: some seconds
 
 
 class Source(Protocol):
@@ -43,13 +45,27 @@ class Heard:
     unheard: tuple[str, ...] = ()  # items
 
 
+@dataclass
+class Account:
+    """What was played of one item so far: frames, and when, in seconds of time.monotonic()."""
+
+    heard: int = 0
+    received: int = 0
+    began_at: float | None = None
+    ended_at: float = 0.0
+
+
 class Sink(Protocol):
-    """A place for the agent's sound: PCM of any length, each piece part of one item."""
+    """A place for the agent's sound: PCM of any length, each piece part of one item.
+
+    `Playback` has all of it but the place.
+    """
 
     @property
     def name(self) -> str: ...
     def play(self, pcm: bytes, item_id: str) -> None: ...
     def interrupt(self) -> Heard | None: ...
+    def account(self, item_id: str) -> Account: ...
     def wait_until_heard(self, timeout: float) -> bool: ...
     def close(self) -> None: ...
 
@@ -65,10 +81,11 @@ class Playback:
         self.underruns = 0  # times that an item's sound came too late to go on without a gap
         self._lock = threading.Lock()  # guards what follows; held to copy a block at most
         self._waiting: deque[tuple[str, memoryview]] = deque()  # (item, what is left of a piece)
-        self._accounts: dict[str, list[int]] = {}  # item → frames heard, frames received
+        self._accounts: dict[str, Account] = {}  # by item
         self._ramp = memoryview(b"")  # the end of what was cut off, heard before all else
         self._current: str | None = None  # the item that was heard last; None once it was cut off
         self._hold = 0  # frames of silence that may pass, while too little waits after an underrun
+        self._kept: deque[tuple[float, bytes]] | None = None  # when each piece sounds, and the piece
         self._half_frame = b""  # the first byte of a frame that a piece ended in the middle of
         self._idle = threading.Event()  # set while nothing is left to be heard
         self._idle.set()
@@ -84,7 +101,7 @@ class Playback:
                 self._hold = REBUFFER_FRAMES
                 self.underruns += 1
             self._waiting.append((item_id, memoryview(pcm)))
-            self._account(item_id)[1] += len(pcm) // FRAME_BYTES
+            self._account(item_id).received += len(pcm) // FRAME_BYTES
             self._idle.clear()
 
     def interrupt(self) -> Heard | None:
@@ -99,16 +116,29 @@ class Playback:
                 item_id, piece = dropped[0]
                 if not self._ramp:
                     self._ramp = fade_out(piece[: RAMP_FRAMES * FRAME_BYTES])
-                    self._account(item_id)[0] += len(self._ramp) // FRAME_BYTES
+                    self._account(item_id).heard += len(self._ramp) // FRAME_BYTES
             behind = dict.fromkeys(waiting for waiting, _ in dropped if waiting != item_id)
             self._half_frame = b""
             if not item_id:
                 return None
-            frames, received = self._account(item_id)
-            return Heard(item_id, frames, received, tuple(behind))
+            account = self._account(item_id)
+            return Heard(item_id, account.heard, account.received, tuple(behind))
 
-    def render(self, out: memoryview) -> None:
-        """Fill `out`, a writable buffer of whole frames, with the next sound and then with silence."""
+    def keep_played(self) -> "deque[tuple[float, bytes]]":
+        """From now on every piece that is played, silence too, comes here, with the time when it sounds."""
+        self._kept = deque(maxlen=KEPT_PIECES)
+        return self._kept
+
+    def render(self, out: memoryview, sounds_at: float = 0.0) -> None:
+        """Fill `out`, a writable buffer of whole frames, with the next sound and then with silence.
+
+        `sounds_at` is when its first frame will be heard.
+        """
+        self._render(out)
+        if self._kept is not None:
+            self._kept.append((sounds_at, bytes(out)))
+
+    def _render(self, out: memoryview) -> None:
         with self._lock:
             filled = min(len(self._ramp), len(out))
             out[:filled] = self._ramp[:filled]
@@ -122,17 +152,20 @@ class Playback:
                 out[filled : filled + len(part)] = part
                 filled += len(part)
                 self._current = item_id
-                self._account(item_id)[0] += len(part) // FRAME_BYTES
+                account = self._account(item_id)
+                account.heard += len(part) // FRAME_BYTES
+                account.ended_at = time.monotonic()
+                account.began_at = account.began_at or account.ended_at
                 if rest := piece[len(part) :]:
                     self._waiting.appendleft((item_id, rest))
             if not self._waiting and not self._ramp and not self._idle.is_set():
                 self._idle.set()
         out[filled:] = bytes(len(out) - filled)
 
-    def heard(self, item_id: str) -> int:
-        """How many frames of an item were heard so far."""
+    def account(self, item_id: str) -> Account:
+        """What was played of an item so far; nothing of one that is not known."""
         with self._lock:
-            return self._account(item_id)[0]
+            return replace(self._accounts.get(item_id, Account()))
 
     def wait_until_heard(self, timeout: float) -> bool:
         """Block until nothing is left to be heard, or for `timeout` seconds; whether that is so."""
@@ -146,10 +179,10 @@ class Playback:
         self._hold = self._hold - frames if waiting < REBUFFER_FRAMES else 0
         return self._hold > 0
 
-    def _account(self, item_id: str) -> list[int]:
+    def _account(self, item_id: str) -> Account:
         while len(self._accounts) > ACCOUNTS:
             del self._accounts[next(iter(self._accounts))]
-        return self._accounts.setdefault(item_id, [0, 0])
+        return self._accounts.setdefault(item_id, Account())
 
     def _whole_frames(self, pcm: bytes) -> tuple[bytes, bytes]:
         """Two odd pieces in a row belong together; a single one has lost a byte, and loses its last."""
@@ -162,6 +195,8 @@ class Converter:
     """PCM16 of any rate and channel count, piece by piece, to 24 kHz mono."""
 
     def __init__(self, rate: int, channels: int) -> None:
+        self.delay_s = 0.0  # so much of what came in has not come out yet
+        self._rate = rate
         self._channels = channels
         self._resampler: soxr.ResampleStream | None = None
         if rate != SAMPLE_RATE:
@@ -175,6 +210,7 @@ class Converter:
         mono = samples.reshape(-1, self._channels).mean(axis=1).astype(np.int16)
         if self._resampler:
             mono = self._resampler.resample_chunk(mono, last=last)
+        self.delay_s += frames / self._rate - len(mono) / SAMPLE_RATE
         return bytes(mono.tobytes())
 
 

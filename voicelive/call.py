@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
-import numpy as np
-
 from voicelive import VoiceLiveError, failures
 from voicelive.audio import Sink, Source
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
+from voicelive.echo import Reference
+from voicelive.recording import Recording
 from voicelive.session import Message
-from voicelive.wav import paced, silence
+from voicelive.uplink import Uplink
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,6 @@ NO_SPEECH_S = 10.0  # after the source's end, where the service noticed no speec
 NO_ANSWER_S = 30.0  # after the source's end, where the service falls silent before it has answered
 SETTLE_S = 1.5  # after the source's end, for the service to notice the last words
 WORDS_S = 5.0  # after the last event, for a transcript that is still to come
-MUTED_BLOCKS = 250  # 5 s of nothing but zeros: no microphone that works is so quiet
 JOIN_TIMEOUT_S = 0.25
 
 AT_THE_DOOR_S = 30.0  # for so long a service that asks to come back is asked again
@@ -41,8 +40,8 @@ NORMAL, POLICY_VIOLATION = 1000, 1008  # close codes (RFC 6455, 7.4.1)
 class Call:
     """One conversation on the line.
 
-    One thread connects and handles events (`reader`), another carries blocks from the source to the
-    connection (`uplink`). Both end by `end()`; neither can hold up the end of the process. A connection
+    One thread connects and handles events (`reader`), the uplink's carries blocks from the source to the
+    connection. Both end by `end()`; neither can hold up the end of the process. A connection
     that is lost is replaced by another; the source and the sink never notice.
     """
 
@@ -54,42 +53,46 @@ class Call:
         source: Source,
         sink: Sink,
         note: Callable[[str], None],
+        *,
+        show_event: Callable[[str], None] | None = None,
+        invitation: str = "Speak.",
+        reference: Reference | None = None,
+        recording: Recording | None = None,
     ) -> None:
         """`connect` takes the id of a conversation to go on with ('' for none), blocks, and raises
-        VoiceLiveError. `first_message` is sent as soon as it returns."""
+        VoiceLiveError. `first_message` is sent as soon as it returns. `show_event` gets the type of each
+        event. `invitation` is shown when it is time to speak. `reference` and `recording` are the
+        uplink's."""
         self._connect = connect
         self._first_message = first_message
         self._conversation = conversation
         self._source = source
         self._sink = sink
         self._note = note
+        self._invitation = invitation
         self._connection: Connection | None = None
         self._failure: VoiceLiveError | None = None
         self._connected_at: float | None = None
-        self._source_ended_at: float | None = None
         self._last_event_at = time.monotonic()
         self._renewing = False  # we ended the connection ourselves, to have a new one
-        self._muted_blocks = 0  # blocks of zeros in a row
+        self._show_event = show_event or (lambda kind: None)
         self._reader = threading.Thread(target=self._read, name="reader", daemon=True)
-        self._uplink = threading.Thread(target=self._send_blocks, name="uplink", daemon=True)
         self.over = threading.Event()  # set by whoever finds that the conversation is over
-
-    @property
-    def is_muted(self) -> bool:
-        """Whether the microphone gave nothing but zeros for some seconds."""
-        return self._muted_blocks >= MUTED_BLOCKS
+        self.uplink = Uplink(
+            source, self._send_block, self._is_time_to_speak, self.over, reference, recording
+        )
+        self.reconnects = 0
 
     def start(self) -> None:
         self._reader.start()
-        self._uplink.start()
+        self.uplink.start()
 
     def end(self) -> None:
         """Close the connection and let both threads go; takes about a second at most."""
         self.over.set()
         self._conversation.ready.set()  # the uplink may wait for it
         self._source.close()
-        if self._uplink.is_alive():
-            self._uplink.join(JOIN_TIMEOUT_S)
+        self.uplink.join(JOIN_TIMEOUT_S)
         if self._connection:
             self._connection.close()
             log.info("blocks of speech dropped on the way: %d", self._connection.dropped_blocks)
@@ -98,12 +101,14 @@ class Call:
         """Look whether something is due. Raises VoiceLiveError where the conversation failed."""
         if self._failure:
             raise self._failure
+        if self.uplink.failed:
+            raise failures.bug()
         now = time.monotonic()
         if not self._conversation.ready.is_set():
             if self._connected_at and now - self._connected_at > SESSION_TIMEOUT_S:
                 raise failures.no_session(SESSION_TIMEOUT_S)
-        elif self._source_ended_at:
-            self._check_rest(now, self._source_ended_at)
+        elif self.uplink.ended_at:
+            self._check_rest(now, self.uplink.ended_at)
         elif self._connection and self._is_time_to_renew():
             self._renewing = True
             self._connection.close()
@@ -163,6 +168,7 @@ class Call:
                 "The session is renewed." if self._renewing else f"{ended.message} Trying again. {LOST}"
             )
             self._connected_at, self._renewing = None, False
+            self.reconnects += 1
             connection = self._call(RECONNECT_S, lambda failure: failure.passing)
 
     def _call(self, limit_s: float, heals: Callable[[VoiceLiveError], bool]) -> Connection | None:
@@ -206,33 +212,19 @@ class Call:
             raise
         except Exception:
             log.exception("an event was left out")
+        self._show_event(str(event.get("type")))
 
-    def _send_blocks(self) -> None:
-        """The uplink: the source's blocks as they come, and silence when there are no more."""
+    def _is_time_to_speak(self) -> bool:
+        """Wait for the session; False where the call is over before there is one."""
         self._conversation.ready.wait()
         if not self.over.is_set():
-            self._note("Speak.")
-        try:
-            for block in self._source:
-                self._muted_blocks = self._muted_blocks + 1 if is_silent(block) else 0
-                self._send_block(block)
-        except Exception:
-            log.exception("the source failed")
-            self._failure = failures.bug()
-        self._muted_blocks = 0
-        self._source_ended_at = time.monotonic()
-        for block in paced(silence(), self.over):
-            self._send_block(block)
+            self._note(self._invitation)
+        return not self.over.is_set()
 
     def _send_block(self, block: bytes) -> None:
         """What is said while there is no session is dropped: it would come too late."""
         if self._connection and self._conversation.ready.is_set():
             self._connection.send_audio(block)
-
-
-def is_silent(block: bytes) -> bool:
-    """Whether PCM16 is nothing but zeros, or the dither that resampling makes of them."""
-    return bool(np.all(np.abs(np.frombuffer(block, dtype="<i2")) <= 1))
 
 
 def delays() -> Iterator[float]:

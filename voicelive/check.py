@@ -33,7 +33,7 @@ from websocket._url import get_proxy_info  # private, but what the connection it
 from voicelive import VoiceLiveError, failures
 from voicelive.audio import BLOCK_S, SAMPLE_RATE
 from voicelive.auth import Access, access_with, fetch_tokens, needed_scopes, without_credentials
-from voicelive.call import NO_ANSWER_S, SESSION_TIMEOUT_S, is_silent
+from voicelive.call import NO_ANSWER_S, SESSION_TIMEOUT_S
 from voicelive.connection import CONNECT_TIMEOUT_S, Connection, tls_context
 from voicelive.conversation import ANSWER_REQUEST, typed_message
 from voicelive.devices import import_sounddevice
@@ -43,6 +43,7 @@ from voicelive.session import Message
 from voicelive.settings import ENDPOINT, Found, Setting
 from voicelive.soundcard import Microphone, Speaker
 from voicelive.talk import Plan, dial
+from voicelive.uplink import LEAST_PEAK, peak
 from voicelive.wav import WavSource
 
 LISTEN_S = 1.0
@@ -197,11 +198,11 @@ def listen(device: str | None) -> str:
         timer.cancel()
         if not pcm:
             raise VoiceLiveError(f"{microphone.name} gives no sound at all.", "Try another --input-device.")
-        if is_silent(pcm):
+        loudest = peak(pcm)
+        if loudest < LEAST_PEAK:
             raise failures.silent_microphone()
-        samples = np.frombuffer(pcm, dtype="<i2").astype(float) / 32768
-        level, peak = math.sqrt(np.mean(samples**2)), np.max(np.abs(samples))
-        loud = f"level {20 * math.log10(level):.0f} dBFS, peak {20 * math.log10(peak):.0f} dBFS"
+        level = math.sqrt(np.mean((np.frombuffer(pcm, dtype="<i2") / 32768) ** 2))
+        loud = f"level {20 * math.log10(level):.0f} dBFS, peak {20 * math.log10(loudest):.0f} dBFS"
         return f"{microphone.stream.about}; {loud}"
 
 

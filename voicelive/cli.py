@@ -54,6 +54,14 @@ class Options:
     output_device: Annotated[
         str | None, typer.Option(help="Speaker: its number or a part of its name.", show_default=False)
     ] = None
+    greet: Annotated[bool, typer.Option("--greet", help="The agent speaks first.")] = False
+    no_mic: Annotated[
+        bool, typer.Option("--no-mic", help="Type only; ends when stdin does and all was heard.")
+    ] = False
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the name of each event.")] = False
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep the sound of both, and their turns, beside the logs.")
+    ] = False
     log_dir: Annotated[
         Path, typer.Option(help="Folder for the two log files.", show_default="logs/ beside the script")
     ] = ROOT / "logs"
@@ -64,14 +72,18 @@ class Options:
         return Settings({**shared, **flags}, os.environ, read_env_file(ROOT / ".env"))
 
 
-def shared_options(command: Callable[..., None]) -> Callable[..., None]:
+TALKING = ("greet", "no_mic", "verbose", "record", "log_dir")  # what `check` has no use for
+
+
+def shared_options(command: Callable[..., None], without: tuple[str, ...] = ()) -> Callable[..., None]:
     """Give a command, whose first parameter is `options: Options`, all of them as its own options.
 
     What fails is said in words, with the exit code that belongs to it.
     """
     own = list(inspect.signature(command).parameters.values())[1:]
     hints = get_type_hints(command, include_extras=True)
-    names = [field.name for field in fields(Options)]
+    wanted = [field for field in fields(Options) if field.name not in without]
+    names = [field.name for field in wanted]
     shared_hints = get_type_hints(Options, include_extras=True)
     shared = [
         inspect.Parameter(
@@ -80,7 +92,7 @@ def shared_options(command: Callable[..., None]) -> Callable[..., None]:
             default=field.default,
             annotation=shared_hints[field.name],
         )
-        for field in fields(Options)
+        for field in wanted
     ]
 
     @functools.wraps(command)
@@ -156,6 +168,8 @@ def make_plan(target: "AgentTarget", settings: Settings, options: Options, is_de
     overrides = read_overrides(options.session) if options.session else {}
     if options.input and options.output and same_file(options.input, options.output):
         raise VoiceLiveError("--input and --output name the same file.", "", EXIT_USAGE)
+    if options.input and options.no_mic:
+        raise VoiceLiveError("--input and --no-mic exclude each other.", "", EXIT_USAGE)
     return Plan(
         target=target,
         service=service,
@@ -166,6 +180,10 @@ def make_plan(target: "AgentTarget", settings: Settings, options: Options, is_de
         output_file=options.output,
         input_device=options.input_device,
         output_device=options.output_device,
+        types_only=options.no_mic,
+        greets=options.greet,
+        is_verbose=options.verbose,
+        records=options.record,
         is_demo=is_demo,
     )
 

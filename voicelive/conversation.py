@@ -11,6 +11,7 @@ from voicelive import failures
 from voicelive.audio import SAMPLE_RATE, Sink
 from voicelive.session import Message
 from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, TYPED, USER, Transcript
+from voicelive.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class Conversation:
         self,
         sink: Sink,
         transcript: Transcript,
+        turns: Turns,
         *,
         note: Callable[[str], None],
         interrupts: bool = True,
@@ -41,6 +43,7 @@ class Conversation:
         how much was heard."""
         self._sink = sink
         self._transcript = transcript
+        self._turns = turns
         self._note = note
         self._interrupts = interrupts
         self._truncates = truncates
@@ -52,11 +55,11 @@ class Conversation:
         self._owes_answer = False  # response.create came too early, and is sent again
         self._has_begun = False  # there was a session
         self.ready = threading.Event()  # set when the service has accepted the session
-        self.heard_user = False  # the service noticed speech
+        self.heard_user = False  # the service noticed speech, or something was typed
+        self.user_speaks = False
         self.open_turn = False  # the user spoke, or speaks, and no response came yet
         self.running: dict[str, list[str]] = {}  # responses in the making → their items
         self._transcribes = True  # the user's words will come
-        self._stopped_at: float | None = None  # when the user stopped speaking; None once answered
         self._current: list[str] = []  # responses since the user spoke last
         self._items: set[str] = set()  # of this session, with sound: what the service can truncate
         self._forgotten: deque[str] = deque(maxlen=FORGOTTEN_RESPONSES)  # those before: never heard
@@ -83,10 +86,18 @@ class Conversation:
         """Send a typed message, from any thread. The agent falls silent, and answers it in sound."""
         with self._lock:
             self._typed.append(text)
-            self.open_turn = True
+            self.heard_user = self.open_turn = True
+            self._turns.user_ends()
             self._interrupt()
             if self.running:
                 self.send({"type": "response.cancel", "event_id": UNIMPORTANT})
+            self._go_on()
+
+    def greet(self) -> None:
+        """Let the agent speak first, as soon as there is a session."""
+        with self._lock:
+            self._owes_answer = self.open_turn = True
+            self._turns.user_ends()
             self._go_on()
 
     def _go_on(self) -> None:
@@ -122,11 +133,13 @@ class Conversation:
         """The user's side: speech, turns, transcripts."""
         match event.get("type"), event:
             case "input_audio_buffer.speech_started", _:
-                self.heard_user = self.open_turn = True
+                self.heard_user = self.user_speaks = self.open_turn = True
                 if self._interrupts:
                     self._interrupt()
+                self._turns.user_begins(str(event.get("item_id")))
             case "input_audio_buffer.speech_stopped", _:
-                self._stopped_at = time.monotonic()
+                self.user_speaks = False
+                self._turns.user_ends(str(event.get("item_id")))
             case "input_audio_buffer.committed", {"item_id": str(item)} if self._transcribes:
                 self._transcript.expect(item, USER)
             case (
@@ -181,8 +194,7 @@ class Conversation:
             self._items.clear()
             self.ends_at = float("inf")
             self.open_turn = bool(self._typed)
-            self._owes_answer = False
-            self._stopped_at = None
+            self.user_speaks = self._owes_answer = False
 
     def _on_session(self, session_id: str) -> None:
         if not self._has_begun:
@@ -230,14 +242,11 @@ class Conversation:
 
     def _play(self, audio: str, item: str) -> None:
         self._items.add(item)
+        self._turns.agent_sounds(item)
         try:
             self._sink.play(base64.b64decode(audio, validate=True), item)
         except ValueError as error:
             log.warning("audio left out: %s", error)
-        if self._stopped_at is not None:
-            waited_ms = 1000 * (time.monotonic() - self._stopped_at)
-            log.info("latency: first audio %.0f ms after the end of speech", waited_ms)
-            self._stopped_at = None
 
     def _interrupt(self) -> None:
         """Fall silent at once, and for good: nothing of the responses so far is heard any more."""
@@ -257,6 +266,7 @@ class Conversation:
     def _cut_off(self, item: str, frames: int) -> None:
         """Mark an answer, and tell the service, where it wants to know, how much of it was heard."""
         self._transcript.interrupt(item)
+        self._turns.interrupt(item)
         if self._truncates and item in self._items:
             played_ms = frames * 1000 // SAMPLE_RATE
             self.send(

@@ -86,8 +86,9 @@ class Stream:
     def __init__(
         self, kind: Kind, wanted: str | None, callback: Callable[..., None], block_s: float = 0.0
     ) -> None:
-        """Open it. `callback` gets, on PortAudio's thread, a buffer of whole frames to read or to fill,
-        and its format; `block_s` is the buffer's length in seconds, 0 leaves it to PortAudio.
+        """Open it. `callback` gets, on PortAudio's thread, a buffer of whole frames to read or to fill, its
+        format, and when its first frame was or will be heard, in seconds of one clock for all streams.
+        `block_s` is the buffer's length in seconds, 0 leaves it to PortAudio.
 
         Raises VoiceLiveError where there is no device, or where it cannot be opened.
         """
@@ -199,7 +200,8 @@ class Stream:
         """PortAudio's callback: note that the device lives, and pass the buffer on."""
         self._called_at = time.monotonic()
         self.xruns += status.input_overflow or status.output_underflow
-        self._callback(memoryview(buffer), self.format)
+        heard_at = stream_time.inputBufferAdcTime if self.kind == "input" else stream_time.outputBufferDacTime
+        self._callback(memoryview(buffer), self.format, heard_at)
 
 
 def _api_name(sd: ModuleType, device: int) -> str:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 # Escape sequences (CSI, OSC and other strings, two-character ones), and control characters but line breaks.
 _UNPRINTABLE = re.compile(
@@ -29,17 +29,28 @@ def shown(path: Path) -> str:
     return str(path)
 
 
+class Prompt(Protocol):
+    """A part of the terminal that stays below all lines: see terminal.py."""
+
+    def print(self, lines: str) -> None: ...
+    def refresh(self) -> None: ...
+
+
 class Screen:
     """Both streams of a terminal, for all threads.
 
     The last line of what was said stays open, so that it can grow. On a terminal it is closed by the
-    next line; elsewhere, where whole lines are expected, by `end_line`.
+    next line; elsewhere, where whole lines are expected, by `end_line`. With a `prompt` it stands there
+    while it grows.
     """
 
     def __init__(self, redact: Callable[[str], str]) -> None:
+        self.prompt: Prompt | None = None
+        self.open_line = ""
+        """What was said last, while it can still grow."""
+        self._is_whole = False  # the open line is, though a mark may still follow
         self._redact = redact
-        self._lock = threading.Lock()  # guards both streams and the state of the open line
-        self._open = False
+        self._lock = threading.RLock()  # guards both streams and the open line
         self._said_on_terminal = sys.stdout is not None and sys.stdout.isatty()
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:  # a console that lacks a character shows a question mark
@@ -48,41 +59,50 @@ class Screen:
     def begin_line(self, text: str) -> None:
         """Start a line of what was said."""
         with self._lock:
-            self._close()
-            self._write(sys.stdout, text)
-            self._open = True
+            self.close_line()
+            self._is_whole = False
+            self._grow(text)
 
     def add(self, text: str) -> bool:
         """Let the open line grow; False where it is open no more."""
         with self._lock:
-            if self._open:
-                self._write(sys.stdout, text)
-            return self._open
+            if self.open_line:
+                self._grow(text)
+            return bool(self.open_line)
 
     def end_line(self) -> None:
         """The open line is whole, though on a terminal a mark may still follow."""
+        self._is_whole = True
         if not self._said_on_terminal:
             self.close_line()
 
     def close_line(self) -> None:
         """End the open line, if there is one."""
         with self._lock:
-            self._close()
+            line, self.open_line = self.open_line, ""
+            if line:
+                self._write(sys.stdout, f"{line}\n" if self.prompt else "\n")
 
     def note(self, text: str) -> None:
         """A line about the conversation, on stderr."""
         with self._lock:
-            if self._said_on_terminal:
-                self._close()
+            if self._said_on_terminal and (self._is_whole or not self.prompt):
+                self.close_line()
             self._write(sys.stderr, printable(text) + "\n")
 
-    def _close(self) -> None:
-        if self._open:
-            self._write(sys.stdout, "\n")
-        self._open = False
+    def _grow(self, text: str) -> None:
+        self.open_line += self._redact(text)
+        if self.prompt:
+            self.prompt.refresh()
+        else:
+            self._write(sys.stdout, text)
 
     def _write(self, stream: TextIO | None, text: str) -> None:
-        if stream is not None:
-            with suppress(OSError, ValueError):  # nobody reads any more, or the stream is closed
-                stream.write(self._redact(text))
-                stream.flush()
+        if stream is None:
+            return
+        with suppress(OSError, ValueError):  # nobody reads any more, or the stream is closed
+            if self.prompt and stream.isatty():
+                self.prompt.print(self._redact(text))
+                return
+            stream.write(self._redact(text))
+            stream.flush()

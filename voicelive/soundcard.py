@@ -33,8 +33,9 @@ class Microphone:
     def __init__(self, wanted: str | None = None) -> None:
         """Open the device that `wanted`, a number or a part of its name, means. Raises VoiceLiveError."""
         # Blocks from the callback to the iteration; None, put by close(), ends it.
-        self._blocks: queue.SimpleQueue[tuple[bytes, Format] | None] = queue.SimpleQueue()
+        self._blocks: queue.SimpleQueue[tuple[bytes, Format, float] | None] = queue.SimpleQueue()
         self.dropped = 0  # blocks that nobody fetched in time
+        self.captured_at = 0.0  # when the first frame of the newest block was heard
         self.stream = Stream("input", wanted, self._put, BLOCK_S)
 
     @property
@@ -47,9 +48,10 @@ class Microphone:
             if self._blocks.get() is None:
                 return
         known, convert = (SAMPLE_RATE, 1), Converter(SAMPLE_RATE, 1)
-        for pcm, format in iter(self._blocks.get, None):
+        for pcm, format, heard_at in iter(self._blocks.get, None):
             if format != known:  # a device of another kind, from here on
                 known, convert = format, Converter(*format)
+            self.captured_at = heard_at - convert.delay_s
             yield convert(pcm)
 
     def close(self) -> None:
@@ -58,12 +60,12 @@ class Microphone:
         self._blocks.put(None)
         log.info("microphone: %d blocks dropped", self.dropped)
 
-    def _put(self, buffer: memoryview, format: Format) -> None:
+    def _put(self, buffer: memoryview, format: Format, heard_at: float) -> None:
         if self._blocks.qsize() >= BACKLOG_BLOCKS:
             with suppress(queue.Empty):  # fetched in this very moment
                 self._blocks.get_nowait()
                 self.dropped += 1
-        self._blocks.put((bytes(buffer), format))
+        self._blocks.put((bytes(buffer), format, heard_at))
 
 
 class Speaker(Playback):
@@ -76,6 +78,7 @@ class Speaker(Playback):
         self._resampler: soxr.ResampleStream | None = None
         self._resampled_to: Format = (SAMPLE_RATE, 1)
         self._pending = b""  # resampled, in the device's format
+        self._rendered = self._delivered = 0  # frames into the resampler, and to the device
         self.stream = Stream("output", wanted, self._fill)
 
     @property
@@ -87,23 +90,27 @@ class Speaker(Playback):
         self.stream.close()
         log.info("speaker: %d times the agent's sound came too late", self.underruns)
 
-    def _fill(self, out: memoryview, format: Format) -> None:
+    def _fill(self, out: memoryview, format: Format, sounds_at: float) -> None:
         if format == (SAMPLE_RATE, 1):
-            self.render(out)
+            self.render(out, sounds_at)
         else:
-            self._fill_resampled(out, *format)
+            self._fill_resampled(out, *format, sounds_at)
 
-    def _fill_resampled(self, out: memoryview, rate: int, channels: int) -> None:
+    def _fill_resampled(self, out: memoryview, rate: int, channels: int, sounds_at: float) -> None:
         """The same for a device that refuses 24 kHz mono; about 5 ms later."""
         if self._resampler is None or self._resampled_to != (rate, channels):
             self._resampled_to, self._pending = (rate, channels), b""
+            self._rendered = self._delivered = 0
             self._resampler = soxr.ResampleStream(SAMPLE_RATE, rate, 1, dtype="int16", vr=True)
         while len(self._pending) < len(out):
-            self.render(memoryview(self._step))
+            ahead_s = self._rendered / SAMPLE_RATE - self._delivered / rate
+            self.render(memoryview(self._step), sounds_at + ahead_s)
+            self._rendered += STEP_FRAMES
             mono = self._resampler.resample_chunk(np.frombuffer(self._step, dtype="<i2"))
             self._pending += np.repeat(mono, channels).tobytes()
         out[:] = self._pending[: len(out)]
         self._pending = self._pending[len(out) :]
+        self._delivered += len(out) // (FRAME_BYTES * channels)
 
 
 class Watch:

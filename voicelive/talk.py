@@ -5,34 +5,35 @@ import logging
 import os
 import signal
 import sys
-import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from voicelive import EXIT_USAGE, VoiceLiveError, failures
-from voicelive.audio import Sink, Source
+from voicelive.audio import Playback, Sink, Source
 from voicelive.auth import Access, AgentTarget, Service, in_background, request_url, sign_in
 from voicelive.call import Call
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
+from voicelive.echo import Reference
+from voicelive.host import Host
 from voicelive.logs import Redactor, RunLogs, c_libraries_into
+from voicelive.recording import Recording
 from voicelive.screen import Screen, shown
 from voicelive.session import Message, user_may_interrupt
 from voicelive.settings import Settings
 from voicelive.soundcard import Microphone, Speaker, Watch
+from voicelive.terminal import is_live
 from voicelive.transcript import Transcript
-from voicelive.wav import WavSink, WavSource
+from voicelive.turns import Turns
+from voicelive.wav import Silence, WavSink, WavSource
 
 log = logging.getLogger(__name__)
 
-SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait
 SWITCH_S = 0.0005  # for so long an audio callback waits for another thread, not for Python's 5 ms
-LONGEST_LINE = 4096  # bytes that are typed without Enter
 SAMPLE = Path(__file__).with_name("sample.wav")
 
 
@@ -49,6 +50,10 @@ class Plan:
     output_file: Path | None = None
     input_device: str | None = None  # a number or a part of a name
     output_device: str | None = None
+    types_only: bool = False  # no microphone
+    greets: bool = False  # the agent speaks first
+    is_verbose: bool = False  # the name of each event is shown
+    records: bool = False
     is_demo: bool = False  # sound that is missing is replaced by a sample and a file
 
 
@@ -92,21 +97,56 @@ def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack
     sink = open_sink(plan, logs, screen.note)
     stack.callback(sink.close)
     screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}")
-    screen.note(f"Logs: {shown(logs.conversation_path)}\n      {shown(logs.technical_path)}")
-    interrupts, truncates = user_may_interrupt(plan.first_message), not plan.target.is_classic
+    recording, reference = None, None
+    if plan.records:
+        recording = Recording(logs.conversation_path.with_suffix(""), redact, screen.note)
+        stack.callback(recording.close)
+        reference = Reference(sink) if isinstance(sink, Playback) else None
+    screen.note(where_files_are(logs, recording))
+    turns = Turns(sink.account, recording.keep if recording else None)
+    stack.callback(turns.close)
+    transcript.on_line = turns.write
     conversation = Conversation(
-        sink, transcript, note=screen.note, interrupts=interrupts, truncates=truncates
+        *(sink, transcript, turns),
+        note=screen.note,
+        interrupts=user_may_interrupt(plan.first_message),
+        truncates=not plan.target.is_classic,
     )
-    call = Call(dial, plan.first_message, conversation, source, sink, screen.note)
+    if plan.greets:
+        conversation.greet()
+    call = Call(
+        *(dial, plan.first_message, conversation, source, sink, screen.note),
+        show_event=(lambda kind: screen.note(f"Received event: {kind}")) if plan.is_verbose else None,
+        invitation="Type, and Enter." if plan.types_only else "Speak.",
+        reference=reference,
+        recording=recording,
+    )
     stack.callback(call.end)
-    if streams := [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]:
+    streams = [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]
+    if streams:
         stack.callback(Watch(streams, screen.note).close)
+    screen.note("q and Enter, or Ctrl-C, ends it; ? and Enter lists the keys.")
     call.start()
-    watch_keyboard(lambda line: call.over.set() if line == "q" else None)
-    screen.note("q and Enter, or Ctrl-C, ends it.")
-    wait_for_end(call, transcript, screen, dial, isinstance(source, Microphone))
+    host = Host(call, conversation, transcript, turns, source, sink, streams, screen, plan.types_only)
+    stack.callback(host.listen_to_keyboard(is_live(os.environ)))
+    try:
+        host.wait()
+    except VoiceLiveError:
+        if dial.request_id:
+            screen.note(f"Request id: {dial.request_id}")
+        raise
+    finally:
+        transcript.close()
+        turns.close()
+        screen.note("\n".join([host.summary(), where_files_are(logs, recording)]))
     if isinstance(sink, WavSink) and sink.error:
         raise VoiceLiveError(f"{sink.name} is not complete: {sink.error}.")
+
+
+def where_files_are(logs: RunLogs, recording: Recording | None) -> str:
+    """The files of the run, a line each."""
+    paths = [logs.conversation_path, logs.technical_path, *(recording.paths if recording else ())]
+    return "Logs: " + "\n      ".join(shown(path) for path in paths)
 
 
 class Dialler:
@@ -130,30 +170,6 @@ def dial(service: Service, target: AgentTarget, access: Access, request_id: str)
     """Open one connection. Raises VoiceLiveError where the service is not reached or refuses."""
     headers = {**access.headers, "x-ms-client-request-id": request_id}
     return Connection(request_url(service, target, access), headers)
-
-
-def wait_for_end(
-    call: Call, transcript: Transcript, screen: Screen, dial: Dialler, has_microphone: bool
-) -> None:
-    """The main thread's part. Raises VoiceLiveError where the call failed."""
-    started = time.monotonic()
-    told_muted = False
-    try:
-        while not call.over.wait(SLICE_S):
-            call.check()
-            transcript.release_late()
-            if call.is_muted and has_microphone and not told_muted:
-                told_muted = True
-                screen.note(failures.in_words(failures.silent_microphone()))
-        call.check()
-    except VoiceLiveError:
-        if dial.request_id:
-            screen.note(f"Request id: {dial.request_id}")
-        raise
-    finally:
-        transcript.close()
-        seconds = round(time.monotonic() - started)
-        screen.note(f"Ended after {seconds // 60}:{seconds % 60:02}.")
 
 
 def introduction(plan: Plan) -> str:
@@ -184,6 +200,8 @@ def log_head(plan: Plan) -> list[str]:
 
 def open_source(plan: Plan, note: Callable[[str], None]) -> Source:
     """The file that was named, or the microphone; in the demo the sample where there is none."""
+    if plan.types_only:
+        return Silence()
     if plan.input_file:
         return WavSource(plan.input_file)
     try:
@@ -206,25 +224,6 @@ def open_sink(plan: Plan, logs: RunLogs, note: Callable[[str], None]) -> Sink:
             raise
         note(f"{failure.message} A file takes what you would hear.")
         return WavSink(logs.technical_path.with_name(f"{logs.stamp}_speaker.wav"))
-
-
-def watch_keyboard(on_line: Callable[[str], None]) -> None:
-    """Call `on_line` for each line that is typed, on a daemon thread that ends with stdin.
-
-    No input(): a thread that waits in it aborts the interpreter at exit.
-    """
-
-    def read() -> None:
-        typed = b""
-        with suppress(OSError, ValueError):  # stdin was closed
-            while data := os.read(sys.stdin.fileno(), LONGEST_LINE):
-                *lines, rest = (typed + data).split(b"\n")
-                typed = rest[:LONGEST_LINE]
-                for line in lines:
-                    on_line(line.decode(errors="replace").strip())
-
-    if sys.stdin is not None:  # else its number may belong to another file by now
-        threading.Thread(target=read, name="keyboard", daemon=True).start()
 
 
 @contextmanager

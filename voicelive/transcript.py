@@ -40,6 +40,8 @@ class Transcript:
     """
 
     def __init__(self, screen: Screen, log: TextIO, redact: Callable[[str], str]) -> None:
+        self.on_line: Callable[[str, str, str], None] = lambda item_id, kind, text: None
+        """Gets each line that is whole: the item, the kind, the text."""
         self._screen = screen
         self._log = log
         self._redact = redact
@@ -156,6 +158,7 @@ class Transcript:
         self._written = [*self._written[-REMEMBERED:], line.item_id]
         if not line.text:
             return
+        self.on_line(line.item_id, line.kind, line.text)
         self._begin_log_line(f"{line.kind}:\t{line.text}{' (late)' if line.late else ''}")
         if line.interrupted:
             self._mark(" (interrupted)", last=True)

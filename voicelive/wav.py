@@ -29,6 +29,7 @@ class WavSource:
     def __init__(self, path: Path) -> None:
         """Open the file. Raises VoiceLiveError (exit code 2) for one that is no 16-bit PCM WAV."""
         self.name = shown(path)
+        self.captured_at = 0.0  # when the newest block would have been heard
         self._closed = threading.Event()  # set by close(), ends the iteration
         try:
             self._file = wave.open(str(path), "rb")  # noqa: SIM115  closed by close()
@@ -44,7 +45,10 @@ class WavSource:
             raise failures.unusable_file(path, "no sound in it")
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from paced(self._blocks(), self._closed)
+        self.captured_at = time.monotonic() - BLOCK_S
+        for block in paced(self._blocks(), self._closed):
+            self.captured_at += BLOCK_S
+            yield block
 
     def close(self) -> None:
         self._closed.set()
@@ -67,6 +71,21 @@ class WavSource:
             while pcm := file.readframes(file.getframerate() // 50 or 1):
                 yield convert(pcm)
             yield convert(b"", last=True)
+
+
+class Silence:
+    """The Source of those who type: silence until `close`."""
+
+    name = "none: type instead"
+
+    def __init__(self) -> None:
+        self._closed = threading.Event()  # set by close(), ends the iteration
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from paced(silence(), self._closed)
+
+    def close(self) -> None:
+        self._closed.set()
 
 
 class WavSink(Playback):
@@ -100,16 +119,18 @@ class WavSink(Playback):
 
     def _run(self) -> None:
         block = bytearray(BLOCK_BYTES)
+        sounds_at = time.monotonic() + 2 * BLOCK_S  # a block ahead, as on a sound card
         try:
             with self._file:
                 for _ in paced(silence(), self._closed):
-                    self.render(memoryview(block))
+                    self.render(memoryview(block), sounds_at)
+                    sounds_at += BLOCK_S
                     self._file.writeframes(block)  # which corrects the header, too
         except OSError as error:
             log.error("%s: %s; what follows is not written", self.name, error)
             self.error = error.strerror or str(error)
             for _ in paced(silence(), self._closed):
-                self.render(memoryview(block))
+                self.render(memoryview(block), time.monotonic())
 
 
 def paced(blocks: Iterable[bytes], stopped: threading.Event) -> Iterator[bytes]:

@@ -1,0 +1,104 @@
+"""`--record`: both sides as one WAV file, and the turns as JSON lines."""
+
+import json
+import os
+import signal
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from program import NAMED, Program
+
+from voicelive import VoiceLiveError
+from voicelive.recording import Recording
+from voicelive.simulator import Simulator
+
+LOUD = 500
+
+
+def channels(path: Path) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Left and right."""
+    with wave.open(str(path)) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (24_000, 2, 2)
+        both = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+def mono(path: str | Path) -> NDArray[np.int16]:
+    with wave.open(str(path)) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+
+
+def offset(part: NDArray[np.int16], whole: NDArray[np.int16]) -> int:
+    """Where in `whole` the part is, in frames."""
+    size = len(part) + len(whole)
+    spectrum = np.fft.rfft(whole.astype(float), size) * np.conj(np.fft.rfft(part.astype(float), size))
+    found: NDArray[np.float64] = np.fft.irfft(spectrum)
+    return int(np.argmax(found))
+
+
+def the_only(folder: Path, ending: str) -> Path:
+    (path,) = folder.glob(f"*{ending}")
+    return path
+
+
+def test_both_sides_are_kept_beside_each_other(
+    simulator: Simulator, logs: Path, question: str, tmp_path: Path
+) -> None:
+    heard = tmp_path / "heard.wav"
+    sound = ("--input", question, "--output", str(heard))
+    program = Program("project", "--endpoint", simulator.endpoint, *NAMED, *sound, "--record", log_dir=logs)
+    assert program.wait() == 0, program.stderr
+
+    left, right = channels(the_only(logs, "_conversation.wav"))
+    asked, answered = mono(question), mono(heard)
+    assert np.array_equal(left[: len(asked)], asked), "from its first frame, to the bit"
+    began = np.flatnonzero(np.abs(answered) > LOUD)[0]
+    answer = answered[began : began + 12_000]
+    there = offset(answer, right)
+    assert np.corrcoef(right[there : there + len(answer)], answer)[0, 1] > 0.99
+    lines = [json.loads(line) for line in the_only(logs, ".jsonl").read_text().splitlines()]
+    assert [(line["role"], line["interrupted"]) for line in lines] == [("user", False), ("agent", False)]
+    assert lines[1]["text"].startswith("You spoke for")
+    assert 0 <= lines[0]["start"] < lines[0]["end"] <= lines[1]["start"] < lines[1]["end"]
+    assert lines[1]["latency"] == pytest.approx(lines[1]["start"] - lines[0]["end"], abs=0.002)
+    assert lines[0]["latency"] is None
+    first_loud = np.flatnonzero(np.abs(right) > LOUD)[0] / 24_000
+    assert lines[1]["start"] <= first_loud < lines[1]["end"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has neither the signal nor the permissions")
+def test_a_recording_is_valid_after_a_kill_and_for_its_owner_only(
+    simulator: Simulator, logs: Path, sound: tuple[str, ...]
+) -> None:
+    program = Program("project", "--endpoint", simulator.endpoint, *NAMED, *sound, "--record", log_dir=logs)
+    program.wait_for(lambda: "Agent: You spoke" in program.stdout and program.stdout.endswith("\n"))
+    program.process.kill()
+    assert program.wait() == -signal.SIGKILL
+
+    path = the_only(logs, "_conversation.wav")
+    left, _ = channels(path)
+    assert len(left) > 24_000
+    (line,) = the_only(logs, ".jsonl").read_text().splitlines()
+    assert json.loads(line)["role"] == "user"
+    assert path.stat().st_mode & 0o077 == 0
+    assert the_only(logs, ".jsonl").stat().st_mode & 0o077 == 0
+
+
+def test_nothing_is_recorded_unasked(simulator: Simulator, logs: Path, question: str) -> None:
+    sound = ("--input", question, "--output", os.devnull)
+    program = Program("project", "--endpoint", simulator.endpoint, *NAMED, *sound, log_dir=logs)
+
+    assert program.wait() == 0
+    assert sorted(path.suffix for path in logs.iterdir()) == [".log", ".log"]
+
+
+def test_a_recording_takes_the_place_of_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / "x.wav").write_text("precious")
+
+    with pytest.raises(VoiceLiveError, match="File exists"):
+        Recording(tmp_path / "x", str, print)
+
+    assert (tmp_path / "x.wav").read_text() == "precious"

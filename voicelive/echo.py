@@ -1,0 +1,88 @@
+"""What the loudspeaker played while the microphone heard a block: the echo reference, and the recording's.
+
+Both streams tell the time of each piece of sound, by one clock. That puts what was played beside what
+was heard, to within a millisecond, whatever else happens on the way.
+"""
+
+from collections import deque
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicelive.audio import SAMPLE_RATE, Playback
+
+LEAD_S = 0.005  # the echo reference comes so much early, for an echo must lie behind it
+HISTORY_FRAMES = 4 * SAMPLE_RATE  # of what was played; more than any microphone is late
+PIECES = 9  # of what was played, whose times are averaged
+BLOCKS = 50  # of the microphone's, whose offsets are averaged: one second
+AGREEING_BLOCKS = 5  # which say the same, and the offset has jumped
+AGREEMENT_FRAMES = SAMPLE_RATE // 400  # 2.5 ms
+JUMP_FRAMES = SAMPLE_RATE // 200  # 5 ms: more is no drift
+DRIFT_FRAMES = SAMPLE_RATE // 2000  # 0.5 ms: drift is followed from there on, by a frame for each block
+
+
+class Reference:
+    """Puts what a `Playback` played beside the blocks of a microphone; for one thread alone."""
+
+    def __init__(self, playback: Playback) -> None:
+        self._played = playback.keep_played()
+        self._history = np.zeros(HISTORY_FRAMES, dtype=np.int16)  # frame n is at n % HISTORY_FRAMES
+        self._frames = 0  # played so far
+        self._pieces: deque[tuple[int, float]] = deque(maxlen=PIECES)  # first frame, and when it sounded
+        self._heard = 0  # frames of the microphone so far
+        self._offsets: deque[float] = deque(maxlen=BLOCKS)  # frames played less frames heard, as timed
+        self._position: int | None = None  # in what was played, where the next block begins
+
+    def beside(self, frames: int, captured_at: float, *leads_s: float) -> list[NDArray[np.int16]]:
+        """What sounded during the microphone's next block of so many frames; for each lead, so much later.
+
+        `captured_at` is when the block's first frame was heard. What is not known is silence.
+        """
+        self._take()
+        at = np.full(frames, -1.0)
+        if self._pieces:
+            played = median(frame + (captured_at - begin) * SAMPLE_RATE for frame, begin in self._pieces)
+            self._offsets.append(played - self._heard)
+            begin = self._aligned()
+            self._position = begin + frames + self._drift(begin)
+            at = np.linspace(begin, self._position, frames, endpoint=False)
+        self._heard += frames
+        return [self._read(at + lead_s * SAMPLE_RATE) for lead_s in leads_s]
+
+    def _aligned(self) -> int:
+        """Where the block begins. Times that jump, as those of a stream do in its first second, are obeyed
+        as soon as some blocks agree."""
+        newest = list(self._offsets)[-AGREEING_BLOCKS:]
+        if self._position is None:
+            return round(self._heard + newest[-1])
+        jump = abs(self._heard + median(newest) - self._position)
+        agree = len(newest) == AGREEING_BLOCKS and max(newest) - min(newest) < AGREEMENT_FRAMES
+        if jump < JUMP_FRAMES or not agree:
+            return self._position
+        self._offsets = deque(newest, maxlen=BLOCKS)
+        return round(self._heard + median(newest))
+
+    def _drift(self, begin: int) -> int:
+        """How many frames more than the block's to take, to follow the drift between two devices."""
+        behind = self._heard + median(self._offsets) - begin
+        return (behind > DRIFT_FRAMES) - (behind < -DRIFT_FRAMES)
+
+    def _take(self) -> None:
+        """Keep what was played since the last block."""
+        while self._played:
+            at, pcm = self._played.popleft()
+            self._pieces.append((self._frames, at))
+            samples = np.frombuffer(pcm, dtype="<i2")
+            self._history[np.arange(self._frames, self._frames + len(samples)) % HISTORY_FRAMES] = samples
+            self._frames += len(samples)
+
+    def _read(self, at: NDArray[np.float64]) -> NDArray[np.int16]:
+        """What was played at these places, which may lie between two frames."""
+        before = np.floor(at).astype(np.int64)
+        low, high = self._frame(before), self._frame(before + 1)
+        return np.rint(low + (high - low) * (at - before)).astype(np.int16)
+
+    def _frame(self, number: NDArray[np.int64]) -> NDArray[np.float64]:
+        is_known = (number >= max(0, self._frames - HISTORY_FRAMES)) & (number < self._frames)
+        return np.where(is_known, self._history[number % HISTORY_FRAMES], 0).astype(np.float64)

@@ -1,0 +1,138 @@
+"""What a person sees and types while the conversation lasts, and what is told at its end."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from voicelive import failures
+from voicelive.audio import Sink, Source
+from voicelive.call import Call
+from voicelive.conversation import Conversation
+from voicelive.devices import Stream
+from voicelive.screen import Screen
+from voicelive.soundcard import Microphone
+from voicelive.terminal import KEYS, LivePrompt, meter, watch_keyboard
+from voicelive.transcript import Transcript
+from voicelive.turns import Turns
+
+SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait
+HEARS_ITSELF = (
+    "The agent seems to hear itself through the microphone: use a headset, or turn the loudspeaker down."
+)
+
+
+@dataclass
+class Host:
+    """Looks after a call, on the main thread, until it is over."""
+
+    call: Call
+    conversation: Conversation
+    transcript: Transcript
+    turns: Turns
+    source: Source
+    sink: Sink
+    streams: Sequence[Stream]  # of sound cards
+    screen: Screen
+    types_only: bool  # the run ends with what is typed
+
+    def __post_init__(self) -> None:
+        self._began = time.monotonic()
+        self._hints = set[str]()  # that were given
+
+    def listen_to_keyboard(self, is_live: bool) -> Callable[[], None]:
+        """Obey what is typed, from now on; what ends it."""
+        if not is_live:
+            watch_keyboard(self._obey, self._end_typing)
+            return lambda: None
+        prompt = LivePrompt(lambda: self.screen.open_line, self.status, self._obey, self._end_typing)
+        self.screen.prompt = prompt
+
+        def close() -> None:
+            self.screen.close_line()
+            self.screen.prompt = None
+            prompt.close()
+
+        return close
+
+    def wait(self) -> None:
+        """Until the call is over. Raises VoiceLiveError where it failed."""
+        while not self.call.over.wait(SLICE_S):
+            self.call.check()
+            self.transcript.release_late()
+            self.turns.settle(self.sink.wait_until_heard(0))
+            if self.call.uplink.is_silent and isinstance(self.source, Microphone):
+                self._hint(failures.in_words(failures.silent_microphone()))
+            if self.turns.seems_to_hear_itself and isinstance(self.source, Microphone):
+                self._hint(HEARS_ITSELF)
+        self.call.check()
+
+    def status(self) -> str:
+        """Who is talking, how loud the microphone is, the time, the latency of the last answer."""
+        is_muted = self.call.uplink.muted or self.types_only
+        sound = "muted     " if is_muted else meter(self.call.uplink.peak)
+        latency = f"answered after {self.turns.latencies_s[-1]:.2f} s" if self.turns.latencies_s else ""
+        return f" {self._state:14} {sound:14} {self._elapsed:6} {latency:24} ? lists the keys"
+
+    def summary(self) -> str:
+        """How it went."""
+        xruns = sum(stream.xruns for stream in self.streams)
+        counts = [
+            many(self.turns.answers, "answer"),
+            f"{self.turns.interruptions} interrupted",
+            many(self.call.reconnects, "reconnect"),
+            many(xruns, "xrun"),
+        ]
+        lines = [f"Ended after {self._elapsed}: {', '.join(counts)}."]
+        if latencies_s := self.turns.latencies_s:
+            usual, worst = median(latencies_s), max(latencies_s)
+            lines.append(f"First sound after {usual:.2f} s (median), {worst:.2f} s (worst).")
+        return "\n".join(lines)
+
+    @property
+    def _state(self) -> str:
+        conversation = self.conversation
+        if not conversation.ready.is_set():
+            return "reconnecting" if self.call.reconnects else "connecting"
+        if conversation.user_speaks:
+            return "hearing you"
+        if not self.sink.wait_until_heard(0):
+            return "agent speaking"
+        return "listening" if conversation.is_resting else "thinking"
+
+    @property
+    def _elapsed(self) -> str:
+        seconds = round(time.monotonic() - self._began)
+        return f"{seconds // 60}:{seconds % 60:02}"
+
+    def _obey(self, line: str) -> None:
+        uplink = self.call.uplink
+        match line:
+            case "":
+                pass
+            case "q":
+                self.call.over.set()
+            case "m":
+                uplink.muted = not uplink.muted
+                self.screen.note("The microphone is muted." if uplink.muted else "The microphone is on.")
+            case "?":
+                self.screen.note(KEYS)
+            case text:
+                self.conversation.say(text)
+
+    def _end_typing(self) -> None:
+        """Nobody types any more: who only types has said all."""
+        if self.types_only:
+            self.conversation.heard_user = True
+            self.source.close()
+
+    def _hint(self, text: str) -> None:
+        """Show it, once."""
+        if text not in self._hints:
+            self._hints.add(text)
+            self.screen.note(text)
+
+
+def many(count: int, what: str) -> str:
+    """`1 reconnect`, `2 reconnects`"""
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,99 @@
+"""What was heard and played, as a stereo WAV file, and who said what when, as JSON lines."""
+
+import json
+import logging
+import queue
+import threading
+import time
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+from voicelive import failures
+from voicelive.audio import BLOCK_S, FRAME_BYTES, SAMPLE_RATE
+from voicelive.logs import for_owner_only
+from voicelive.turns import Turn
+
+log = logging.getLogger(__name__)
+
+BACKLOG_BLOCKS = 1500  # half a minute, kept while the disk is busy
+
+
+class Recording:
+    """`<stem>.wav`, left the microphone and right the loudspeaker, and `<stem>.jsonl`, one object a turn.
+
+    Both are written as it goes, by one thread, which ends with close(), and valid at any moment.
+    """
+
+    def __init__(self, stem: Path, redact: Callable[[str], str], on_failure: Callable[[str], None]) -> None:
+        """Create both files, for their owner only. `on_failure` is told once why they are not complete.
+
+        Raises VoiceLiveError (exit code 2) where they cannot be created.
+        """
+        self.paths = stem.with_suffix(".wav"), stem.with_suffix(".jsonl")
+        self._redact = redact
+        self._on_failure = on_failure
+        self._began_at: float | None = None  # time.monotonic() of the first frame
+        # Stereo blocks, turns, and None, put by close(), which ends the writer.
+        self._queue: queue.Queue[bytes | Turn | None] = queue.Queue(BACKLOG_BLOCKS)
+        try:
+            self._sound = open(self.paths[0], "xb", buffering=0, opener=for_owner_only)  # noqa: SIM115
+            self._turns = open(self.paths[1], "x", 1, "utf-8", opener=for_owner_only)  # noqa: SIM115
+        except OSError as error:
+            raise failures.unusable_file(stem, error.strerror or error) from error
+        self._writer = threading.Thread(target=self._write, name="recording", daemon=True)
+        self._writer.start()
+
+    def add(self, block: bytes) -> None:
+        """The next block, in stereo. Never waits."""
+        self._put(block)
+
+    def keep(self, turn: Turn) -> None:
+        """A turn that is over. Never waits."""
+        self._put(turn)
+
+    def close(self) -> None:
+        """Write what waits, and finish both files."""
+        self._queue.put(None)
+        self._writer.join()
+
+    def _put(self, part: bytes | Turn) -> None:
+        if self._began_at is None:
+            self._began_at = time.monotonic() - BLOCK_S
+        try:
+            self._queue.put_nowait(part)
+        except queue.Full:
+            log.warning("the recording lost a block: the disk is too slow")
+
+    def _write(self) -> None:
+        try:
+            with self._turns, self._sound, wave.open(self._sound, "wb") as file:
+                file.setnchannels(2)
+                file.setsampwidth(FRAME_BYTES)
+                file.setframerate(SAMPLE_RATE)
+                while (part := self._queue.get()) is not None:
+                    if isinstance(part, Turn):
+                        line = json.dumps(self._described(part), ensure_ascii=False)
+                        self._turns.write(self._redact(line) + "\n")
+                    else:
+                        file.writeframes(part)  # which corrects the header, too
+        except OSError as error:
+            log.error("the recording is not complete: %s", error)
+            self._on_failure(f"The recording is not complete: {error.strerror or error}.")
+            while self._queue.get() is not None:
+                pass
+
+    def _described(self, turn: Turn) -> dict[str, object]:
+        """One line: times in seconds from the beginning of the WAV file, null where they are not known."""
+
+        def since(moment: float | None) -> float | None:
+            return None if moment is None else round(max(0.0, moment - (self._began_at or moment)), 3)
+
+        return {
+            "role": turn.role,
+            "text": turn.text,
+            "start": since(turn.start),
+            "end": since(turn.end),
+            "interrupted": turn.interrupted,
+            "latency": None if turn.latency_s is None else round(turn.latency_s, 3),
+        }
