@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import bench_echo
 import bench_gaps
 import bench_latency
 import bench_process
@@ -54,6 +55,13 @@ GROUPS: dict[str, tuple[Measure, list[Row]]] = {
     "microphone": (
         bench_latency.microphone,
         [Row("microphone", "sound at the microphone -> service")],
+    ),
+    "echo": (
+        bench_echo.echo,
+        [
+            Row("echo", "echo behind the client's reference"),
+            Row("echo_shake", "... away from its median", digits=2),
+        ],
     ),
     "busy": (
         bench_gaps.busy,

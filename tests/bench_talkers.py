@@ -65,6 +65,8 @@ class Client:
         self.send_audio = service.send_audio
         self.end_reply = service.end_reply
         self.settle = service.settle
+        self.cut = service.cut
+        self.wait_for_client = service.wait_for_client
         self._service = service
 
     @property
@@ -126,21 +128,24 @@ class BareStream:
 
 
 @contextmanager
-def client(card: VirtualSoundCard, *, signs_in: bool = False) -> Iterator[Client]:
-    """The client in a conversation; with `signs_in` over TLS, with a token that takes the CLI 0.3 s."""
+def client(card: VirtualSoundCard, *options: str, signs_in: bool = False, **more: str) -> Iterator[Client]:
+    """The client in a conversation, with these options and in an environment with `more` variables.
+
+    With `signs_in` over TLS, with a token that takes the CLI 0.3 s.
+    """
     service = ScriptedService()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="voicelive-bench-")))
         url = stack.enter_context(websocket_server(service.serve))
         port = int(url.split(":")[2].split("/")[0])
-        endpoint, variables = f"http://127.0.0.1:{port}", sound_of(card)
+        endpoint, variables = f"http://127.0.0.1:{port}", {**sound_of(card), **more}
         if signs_in:
             trusted, context = certificate(folder)
             port = stack.enter_context(tcp_server(forwards_to(port), context))
             endpoint = f"https://localhost:{port}"
             variables |= {"PATH": slow_az(folder), "SSL_CERT_FILE": str(trusted)}
         started_at = time.monotonic()
-        arguments = ("project", "--endpoint", endpoint, *NAMED)
+        arguments = ("project", "--endpoint", endpoint, *NAMED, *options)
         program = Program(*arguments, log_dir=folder, env=environment(**variables))
         try:
             yield Client(service, program, started_at)

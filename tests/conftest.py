@@ -1,6 +1,7 @@
 """What the tests share: the virtual sound card, and CI's rule that its tests are never skipped."""
 
 import os
+import signal
 import wave
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -10,6 +11,12 @@ from program import SAMPLE
 from soundcard import UnavailableError, VirtualSoundCard, virtual_sound_card
 
 from voicelive.simulator import Simulator
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c() -> None:
+    """Let the programs under test obey Ctrl-C, also where a shell runs the tests in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -22,14 +23,18 @@ class ScriptedService:
     def __init__(self) -> None:
         self.blocks: list[tuple[float, bytes]] = []
         """When each block of the microphone arrived, in seconds of time.monotonic(), and its PCM."""
-        self._grown = threading.Condition()  # guards `blocks`, notified when it grows
+        self.clients = 0  # so far
+        self._grown = threading.Condition()  # guards both, notified when one of them grows
         self._client: ServerConnection | None = None
         self._numbers = itertools.count(1)
         self._response = self._item = ""
 
     def serve(self, client: ServerConnection) -> None:
         """Accept the session, then collect what the microphone hears."""
-        self._client = client
+        with self._grown:
+            self._client = client
+            self.clients += 1
+            self._grown.notify_all()
         session: Event = {"id": "sess_bench", "model": "anna", "modalities": ["text", "audio"]}
         self._send("session.created", session=session)
         for message in client:
@@ -41,6 +46,15 @@ class ScriptedService:
                     self._grown.notify_all()
             elif event["type"] == "session.update":
                 self._send("session.updated", session={**session, **event["session"]})
+
+    def wait_for_client(self, number: int) -> None:
+        """Wait until the client has connected so many times, and its microphone is heard."""
+        with self._grown:
+            blocks = len(self.blocks)
+            if not self._grown.wait_for(
+                lambda: self.clients >= number and len(self.blocks) > blocks, TIMEOUT_S
+            ):
+                raise TimeoutError("the client did not connect again")
 
     def wait_for_blocks(self) -> float:
         """Wait for the first block; when it arrived."""
@@ -95,6 +109,11 @@ class ScriptedService:
         self._send("input_audio_buffer.committed", previous_item_id=None, item_id=item)
         kind = "conversation.item.input_audio_transcription.completed"
         self._send(kind, item_id=item, content_index=0, transcript="Be loud.")
+
+    def cut(self) -> None:
+        """Cut the line without a word."""
+        assert self._client
+        self._client.socket.shutdown(socket.SHUT_RDWR)
 
     def settle(self) -> None:
         """Wait until the client has read everything that was sent: it answers a ping after that."""

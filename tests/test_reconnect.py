@@ -44,7 +44,7 @@ class Line:
         self.source = Blocks(endless=True)
         first_message = {"type": "session.update", "session": {}}
 
-        def connect(conversation_id: str) -> Connection:
+        def connect(conversation_id: str, first_message: object) -> Connection:
             self.asked.append(conversation_id)
             return Connection(url, {})
 

@@ -260,7 +260,7 @@ def test_what_our_objects_show_of_themselves(logs: Path) -> None:
     target = AgentTarget("hub", "asst_1", "p", {"agent-id": "asst_1"}, "https://ml.azure.com/.default")
     service = Service("wss://localhost/voice-live/realtime", "2025-05-01-preview")
     access = Access({"Authorization": f"Bearer {JWT}", "api-key": KEY}, OPAQUE)
-    plan = Plan(target, service, settings, session_update("2025-05-01-preview", "v", {}), logs)
+    plan = Plan(target, service, settings, session_update("2025-05-01-preview", "v", "server", {}), logs)
     refusal = "HTTP/1.1 401 Unauthorized\nContent-Length: 0\n\n"
     with tcp_server(answers(refusal)) as port, pytest.raises(VoiceLiveError) as failure:
         Connection(

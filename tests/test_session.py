@@ -6,12 +6,21 @@ from pathlib import Path
 import pytest
 
 from voicelive import VoiceLiveError
-from voicelive.session import merged, read_overrides, session_update, user_may_interrupt
+from voicelive.session import (
+    find_echo,
+    merged,
+    read_overrides,
+    session_update,
+    user_may_interrupt,
+    wants_reference,
+    without_reference,
+)
+from voicelive.settings import Settings
 
 
 def test_the_session_fits_its_api_version() -> None:
-    preview = session_update("2025-05-01-preview", "Ava", {})["session"]
-    current = session_update("2026-07-15", "Ava", {})["session"]
+    preview = session_update("2025-05-01-preview", "Ava", "server", {})["session"]
+    current = session_update("2026-07-15", "Ava", "server", {})["session"]
 
     assert "modalities" not in preview
     assert preview["turn_detection"]["end_of_utterance_detection"] == {
@@ -34,7 +43,7 @@ def test_a_persons_own_fields_are_merged_over_the_session(tmp_path: Path) -> Non
         '{"turn_detection": {"silence_duration_ms": 700}, "voice": {"rate": "1.2"}, "temperature": 1}'
     )
 
-    session = session_update("2026-07-15", "Ava", read_overrides(path))["session"]
+    session = session_update("2026-07-15", "Ava", "server", read_overrides(path))["session"]
 
     assert session["turn_detection"]["silence_duration_ms"] == 700
     assert session["turn_detection"]["type"] == "azure_semantic_vad"
@@ -75,3 +84,22 @@ def test_a_session_file_that_cannot_be_used_is_explained(tmp_path: Path, text: s
         read_overrides(path)
 
     assert failure.value.exit_code == 2
+
+
+def test_echo_cancellation_has_three_kinds() -> None:
+    server, client, off = (session_update("2026-07-15", "Ava", e, {}) for e in ("server", "client", "off"))
+
+    asked = {"type": "server_echo_cancellation", "reference_source": "client", "channels": 2}
+    assert client["session"]["input_audio_echo_cancellation"] == asked
+    assert "input_audio_echo_cancellation" not in off["session"]
+    assert [wants_reference(message) for message in (server, client, off)] == [False, True, False]
+    assert without_reference(client) == server
+    assert without_reference(off) == off
+
+
+def test_another_kind_of_echo_cancellation_is_a_problem() -> None:
+    settings = Settings({"echo_cancellation": "loud"}, {}, {})
+    find_echo(settings)
+
+    with pytest.raises(VoiceLiveError, match="echo cancellation 'loud': must be server, client, off"):
+        settings.raise_problems()

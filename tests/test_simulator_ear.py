@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from simulator_client import DETECTION, ECHO_CANCELLATION, MS, Client, sample, silence, sound, types
+from simulator_client import DETECTION, ECHO_CANCELLATION, MS, NAMED, Client, sample, silence, sound, types
 
 from voicelive.simulator import SAMPLE, Simulator
 from voicelive.simulator_playback import Playback
@@ -86,6 +86,25 @@ def test_on_loudspeakers_it_does_not_answer_itself(simulator: Simulator, gain: f
 
         assert heard_after(client, echo) == []
         assert heard_after(client, sample())[:1] == ["input_audio_buffer.speech_started"]
+
+
+def test_a_client_tells_it_what_its_loudspeaker_plays(simulator: Simulator) -> None:
+    """As long as the sound that it knows of is late, and comes when nobody else would expect it."""
+    voice = sample()
+    query = {**NAMED, "features": "client_ec_reference:true"}
+    with Client(simulator.endpoint, query) as client:
+        reference = {"type": "server_echo_cancellation", "reference_source": "client", "channels": 2}
+        client.configure(input_audio_echo_cancellation=reference)
+        echo = mixed((silence(20) + voice, ECHO_GAIN))[: len(voice)]
+
+        assert heard_after(client, stereo(echo, voice)) == []
+        assert heard_after(client, stereo(voice, silence(0)))[:1] == ["input_audio_buffer.speech_started"]
+
+
+def stereo(left: bytes, right: bytes) -> bytes:
+    """Two channels; the right one is filled up with silence."""
+    sides = [np.frombuffer(pcm.ljust(len(left), b"\0"), "<i2") for pcm in (left, right)]
+    return np.stack(sides, axis=1).tobytes()
 
 
 def test_without_echo_cancellation_it_would(simulator: Simulator) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from simulator_client import DETECTION, ECHO_CANCELLATION, HUB, KEY, Client, agent_on, refusal
+from simulator_client import DETECTION, ECHO_CANCELLATION, HUB, KEY, NAMED, Client, agent_on, refusal
 
 from voicelive.simulator import Simulator
 
@@ -127,6 +127,44 @@ def test_some_fields_cannot_be_changed_later(simulator: Simulator, changes: dict
     assert refusal(changed)[1] == f"session.{next(iter(changes))}"
     assert repeated["session"]["temperature"] == 0.7
     assert repeated["session"]["turn_detection"]["type"] == "azure_semantic_vad"
+
+
+CLIENT_REFERENCE = {"type": "server_echo_cancellation", "reference_source": "client", "channels": 2}
+WITH_FEATURE = {**NAMED, "features": "client_ec_reference:true"}
+
+
+def test_the_echo_reference_may_be_the_clients(simulator: Simulator) -> None:
+    with Client(simulator.endpoint, WITH_FEATURE) as client:
+        updated = client.configure(input_audio_echo_cancellation=CLIENT_REFERENCE)
+        client.say(bytes(6))
+        odd = client.receive()
+        later = client.update(input_audio_echo_cancellation=ECHO_CANCELLATION)
+
+    assert updated["session"]["input_audio_echo_cancellation"] == CLIENT_REFERENCE
+    assert refusal(odd)[1] == "audio", "a frame has four bytes"
+    assert refusal(later)[0] == "change_in_ec_channels_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("query", "changes", "code"),
+    [
+        (NAMED, {}, "invalid_ec_reference_channels"),
+        (WITH_FEATURE, {"channels": 1}, "invalid_ec_reference_channels"),
+        (WITH_FEATURE, {"reference_source": "server"}, "invalid_ec_channels_requires_client"),
+        (
+            {**WITH_FEATURE, "api-version": "2026-06-01-preview"},
+            {},
+            "invalid_session_update_message",
+        ),
+    ],
+)
+def test_an_echo_reference_that_does_not_fit_is_refused(
+    simulator: Simulator, query: dict[str, str], changes: dict[str, Any], code: str
+) -> None:
+    with Client(simulator.endpoint, query) as client:
+        refused = client.configure(input_audio_echo_cancellation={**CLIENT_REFERENCE, **changes})
+
+    assert refusal(refused)[0] == code
 
 
 FIRST_MESSAGES = [

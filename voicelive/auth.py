@@ -144,9 +144,9 @@ def is_this_machine(host: str) -> bool:
         return False
 
 
-def request_url(service: Service, target: AgentTarget, access: Access) -> str:
+def request_url(service: Service, target: AgentTarget, access: Access, features: str = "") -> str:
     """The URL of the handshake, everything in its query percent-encoded. May hold a token."""
-    query = {"api-version": service.api_version, **target.query}
+    query = {"api-version": service.api_version, **target.query, "features": features}
     if access.agent_token:
         query["agent-access-token"] = access.agent_token
     return f"{service.url}?" + urlencode({k: v for k, v in query.items() if v}, quote_via=quote)

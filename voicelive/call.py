@@ -13,7 +13,7 @@ from voicelive.connection import Connection
 from voicelive.conversation import Conversation
 from voicelive.echo import Reference
 from voicelive.recording import Recording
-from voicelive.session import Message
+from voicelive.session import Message, wants_reference, without_reference
 from voicelive.uplink import Uplink
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Call:
 
     def __init__(
         self,
-        connect: Callable[[str], Connection],
+        connect: Callable[[str, Message], Connection],
         first_message: Message,
         conversation: Conversation,
         source: Source,
@@ -59,10 +59,12 @@ class Call:
         reference: Reference | None = None,
         recording: Recording | None = None,
     ) -> None:
-        """`connect` takes the id of a conversation to go on with ('' for none), blocks, and raises
-        VoiceLiveError. `first_message` is sent as soon as it returns. `show_event` gets the type of each
-        event. `invitation` is shown when it is time to speak. `reference` and `recording` are the
-        uplink's."""
+        """`connect` takes the id of a conversation to go on with ('' for none) and `first_message`, which
+        is sent as soon as it returns; it blocks, and raises VoiceLiveError.
+
+        `show_event` gets the type of each event. `invitation` is shown when it is time to speak.
+        `reference` and `recording` are the uplink's.
+        """
         self._connect = connect
         self._first_message = first_message
         self._conversation = conversation
@@ -150,6 +152,10 @@ class Call:
             was_accepted = self._converse(connection)
             if self.over.is_set():
                 return
+            if self._must_do_without_reference():
+                self._first_message = without_reference(self._first_message)
+                connection = self._call(RECONNECT_S, lambda failure: failure.passing)
+                continue
             ended = failures.connection_ended(connection.close_code, connection.close_reason)
             if connection.close_code == NORMAL and was_accepted and not self._renewing:
                 self._note(ended.message)
@@ -179,7 +185,7 @@ class Call:
             if self.over.wait(max(delay_s, asked_s)):
                 return None
             try:
-                return self._connect(self._conversation.id)
+                return self._connect(self._conversation.id, self._first_message)
             except VoiceLiveError as failure:
                 log.info("no connection: %s", failure)
                 asked_s = failure.retry_after_s or 0.0
@@ -194,15 +200,22 @@ class Call:
         self._connection = connection
         self._connected_at = time.monotonic()
         self._conversation.send = connection.send
+        self.uplink.is_stereo = wants_reference(self._first_message)
         connection.send(self._first_message)
         with closing(connection.__iter__()) as events:
             for event in events:  # until end() closes the connection, or the service does
                 if not self.over.is_set():
                     self._handle(event)
+                if self._must_do_without_reference():
+                    break
         was_accepted = self._conversation.ready.is_set()
         if not self.over.is_set():
             self._conversation.pause()
         return was_accepted
+
+    def _must_do_without_reference(self) -> bool:
+        """Whether the service refused the client's echo reference: then its own is asked for instead."""
+        return self._conversation.refuses_reference and wants_reference(self._first_message)
 
     def _handle(self, event: Message) -> None:
         self._last_event_at = time.monotonic()

@@ -344,7 +344,7 @@ def check_service(report: Report, plan: Plan, access: Access, hello: bool) -> No
 
     def shake_hands() -> str:
         try:
-            opened.append(dial(plan.service, plan.target, access, request_id))
+            opened.append(dial(plan.service, plan.target, access, request_id, plan.first_message))
         except VoiceLiveError as failure:
             failure.message += f"\nRequest id: {request_id}"
             raise

@@ -37,6 +37,14 @@ class Options:
     voice: Annotated[
         str | None, typer.Option(help="The agent's voice.", show_default="en-US-Ava:DragonHDLatestNeural")
     ] = None
+    echo_cancellation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="server|client|off",
+            help="Whose account of the agent's sound is taken out of the microphone's.",
+            show_default="server",
+        ),
+    ] = None
     session: Annotated[
         Path | None,
         typer.Option(help="JSON file of session fields, merged over the default.", show_default=False),
@@ -68,8 +76,12 @@ class Options:
 
     def settings(self, **flags: str | None) -> Settings:
         """The settings of a run: these options and the command's own, shell, and .env."""
-        shared = {"endpoint": self.endpoint, "api_version": self.api_version, "voice": self.voice}
-        return Settings({**shared, **flags}, os.environ, read_env_file(ROOT / ".env"))
+        return Settings({**self.flags(), **flags}, os.environ, read_env_file(ROOT / ".env"))
+
+    def flags(self) -> dict[str, str | None]:
+        """Those of these options that are settings."""
+        names = ("endpoint", "api_version", "voice", "echo_cancellation")
+        return {name: getattr(self, name) for name in names}
 
 
 TALKING = ("greet", "no_mic", "verbose", "record", "log_dir")  # what `check` has no use for
@@ -160,11 +172,15 @@ def make_plan(target: "AgentTarget", settings: Settings, options: Options, is_de
     Raises VoiceLiveError (exit code 2) for a wrong option.
     """
     from voicelive.auth import find_service
-    from voicelive.session import read_overrides, session_update
+    from voicelive.session import CLIENT_REFERENCE_SINCE, find_echo, read_overrides, session_update
     from voicelive.settings import VOICE
     from voicelive.talk import Plan
 
     service = find_service(settings, target)
+    echo = find_echo(settings)
+    if echo == "client" and service.api_version < CLIENT_REFERENCE_SINCE:
+        say(f"api-version {service.api_version} takes no echo reference of the client's: `server` it is.")
+        echo = "server"
     overrides = read_overrides(options.session) if options.session else {}
     if options.input and options.output and same_file(options.input, options.output):
         raise VoiceLiveError("--input and --output name the same file.", "", EXIT_USAGE)
@@ -174,7 +190,7 @@ def make_plan(target: "AgentTarget", settings: Settings, options: Options, is_de
         target=target,
         service=service,
         settings=settings,
-        first_message=session_update(service.api_version, settings.get(VOICE), overrides),
+        first_message=session_update(service.api_version, settings.get(VOICE), echo, overrides),
         log_dir=options.log_dir,
         input_file=options.input,
         output_file=options.output,
@@ -203,8 +219,8 @@ def demo(find_target: Callable[[Settings], "AgentTarget"], options: Options) -> 
             "agent_id": "asst_standin",
             "connection_string": "local.api.azureml.ms;0000;demo;demo",
         }
-        flags = {**names, "endpoint": simulator.endpoint, "voice": options.voice}
-        settings = Settings({**flags, "api_version": options.api_version}, {}, {})
+        flags = {**options.flags(), **names, "endpoint": simulator.endpoint}
+        settings = Settings(flags, {}, {})
         start(find_target(settings), settings, options, is_demo=True)
 
 

@@ -19,6 +19,7 @@ LEAST_SESSION_S = 120.0
 FORGOTTEN_RESPONSES = 64  # so many that were cut off are remembered, for audio that comes late
 # Event ids of messages, by which an error about them is known.
 ANSWER, UNIMPORTANT = "answer", "unimportant"
+ECHO_CODES = ("invalid_ec_", "change_in_ec_channels_not_allowed")  # protocol reference §2.5
 ANSWER_REQUEST: Message = {"type": "response.create", "event_id": ANSWER}
 
 
@@ -57,6 +58,7 @@ class Conversation:
         self.ready = threading.Event()  # set when the service has accepted the session
         self.heard_user = False  # the service noticed speech, or something was typed
         self.user_speaks = False
+        self.refuses_reference = False  # the service takes no second channel
         self.open_turn = False  # the user spoke, or speaks, and no response came yet
         self.running: dict[str, list[str]] = {}  # responses in the making → their items
         self._transcribes = True  # the user's words will come
@@ -233,6 +235,10 @@ class Conversation:
             return
         if about == UNIMPORTANT:
             log.warning("the service reports %s", failure.message)
+            return
+        if str(code).startswith(ECHO_CODES):
+            self.refuses_reference = True
+            self._note(f"The service refuses the client's echo reference: {failure.message}")
             return
         if not self.ready.is_set():
             if not (self._has_begun and self.id):

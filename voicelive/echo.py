@@ -16,9 +16,8 @@ LEAD_S = 0.005  # the echo reference comes so much early, for an echo must lie b
 HISTORY_FRAMES = 4 * SAMPLE_RATE  # of what was played; more than any microphone is late
 PIECES = 9  # of what was played, whose times are averaged
 BLOCKS = 50  # of the microphone's, whose offsets are averaged: one second
-AGREEING_BLOCKS = 5  # which say the same, and the offset has jumped
-AGREEMENT_FRAMES = SAMPLE_RATE // 400  # 2.5 ms
-JUMP_FRAMES = SAMPLE_RATE // 200  # 5 ms: more is no drift
+NEW_BLOCKS = 8  # which agree on another offset, and it has jumped
+JUMP_FRAMES = SAMPLE_RATE // 500  # 2 ms: more is no drift
 DRIFT_FRAMES = SAMPLE_RATE // 2000  # 0.5 ms: drift is followed from there on, by a frame for each block
 
 
@@ -53,15 +52,16 @@ class Reference:
     def _aligned(self) -> int:
         """Where the block begins. Times that jump, as those of a stream do in its first second, are obeyed
         as soon as some blocks agree."""
-        newest = list(self._offsets)[-AGREEING_BLOCKS:]
+        newest = sorted(list(self._offsets)[-NEW_BLOCKS:])
         if self._position is None:
-            return round(self._heard + newest[-1])
-        jump = abs(self._heard + median(newest) - self._position)
-        agree = len(newest) == AGREEING_BLOCKS and max(newest) - min(newest) < AGREEMENT_FRAMES
-        if jump < JUMP_FRAMES or not agree:
+            return round(self._heard + newest[0])
+        told = self._heard + median(newest)
+        jump = abs(told - self._position)
+        spread = newest[3 * len(newest) // 4] - newest[len(newest) // 4]  # of the middle half
+        if len(newest) < NEW_BLOCKS or jump < max(JUMP_FRAMES, 2 * spread):
             return self._position
         self._offsets = deque(newest, maxlen=BLOCKS)
-        return round(self._heard + median(newest))
+        return round(told)
 
     def _drift(self, begin: int) -> int:
         """How many frames more than the block's to take, to follow the drift between two devices."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from voicelive import failures
 from voicelive.audio import SAMPLE_RATE
+from voicelive.settings import ECHO_CANCELLATION, Settings
 
 Message = Mapping[str, Any]
 
@@ -22,7 +23,6 @@ SESSION: Message = {
         "end_of_utterance_detection": {"model": "semantic_detection_v1"},
     },
     "input_audio_noise_reduction": {"type": "azure_deep_noise_suppression"},
-    "input_audio_echo_cancellation": {"type": "server_echo_cancellation"},
     "voice": {"type": "azure-standard", "temperature": 0.8},
 }
 # The service rejects a session with any field that its api-version does not know.
@@ -40,15 +40,55 @@ SINCE_2025_10_01: Message = {
         "end_of_utterance_detection": {"threshold_level": "default", "timeout_ms": 2000},
     },
 }
+# Whose account of the agent's sound is taken out of the microphone's (protocol reference §2.5).
+ECHO: Mapping[str, Message] = {
+    "server": {"input_audio_echo_cancellation": {"type": "server_echo_cancellation"}},
+    "client": {
+        "input_audio_echo_cancellation": {
+            "type": "server_echo_cancellation",
+            "reference_source": "client",
+            "channels": 2,
+        }
+    },
+    "off": {},
+}
+CLIENT_REFERENCE_SINCE = "2026-07-15"
 FIXED_FIELDS = ("input_audio_format", "output_audio_format", "input_audio_sampling_rate")
 
 
-def session_update(api_version: str, voice: str, overrides: Message) -> dict[str, Any]:
-    """The first message: the session for this api-version, with a person's overrides merged over it."""
+def session_update(api_version: str, voice: str, echo: str, overrides: Message) -> dict[str, Any]:
+    """The first message: the session for this api-version, with a person's overrides merged over it.
+
+    `echo` is a key of ECHO.
+    """
     is_preview = api_version <= "2025-05-01-preview"
     shape = merged(SESSION, UNTIL_2025_05_01_PREVIEW if is_preview else SINCE_2025_10_01)
-    session = merged(shape, {"voice": {"name": voice}})
+    session = merged(shape, {"voice": {"name": voice}, **ECHO[echo]})
     return {"type": "session.update", "session": merged(session, overrides)}
+
+
+def find_echo(settings: Settings) -> str:
+    """The key of ECHO that the settings name; an impossible one is noted in `settings`."""
+    echo = settings.get(ECHO_CANCELLATION)
+    if echo in ECHO:
+        return echo
+    settings.reject(f"echo cancellation {echo!r}: must be {', '.join(ECHO)}")
+    return "off"
+
+
+def wants_reference(message: Message) -> bool:
+    """Whether the session of this session.update takes what the loudspeaker plays as a second channel."""
+    match message["session"].get("input_audio_echo_cancellation"):
+        case {"reference_source": "client"}:
+            return True
+    return False
+
+
+def without_reference(message: Message) -> Message:
+    """The same session.update, but never with the client's account of the agent's sound."""
+    if not wants_reference(message):
+        return message
+    return {**message, "session": {**message["session"], **ECHO["server"]}}
 
 
 def merged(base: Message, over: Message) -> dict[str, Any]:

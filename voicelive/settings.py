@@ -55,6 +55,7 @@ API_VERSION = Setting(
     ),
 )
 API_KEY = Setting("api_key", ("AZURE_VOICE_LIVE_API_KEY",), secret=True)
+ECHO_CANCELLATION = Setting("echo_cancellation", ("AZURE_VOICE_LIVE_ECHO_CANCELLATION",), default="server")
 VOICE = Setting("voice", ("AZURE_VOICE_LIVE_VOICE", "VOICE_NAME"), default="en-US-Ava:DragonHDLatestNeural")
 
 

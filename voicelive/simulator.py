@@ -173,7 +173,7 @@ class Simulator:
         queue = scene.queue
         try:
             scene.refuse(seen.query)
-            route = simulator_route.route(seen.query, seen.headers)
+            route = simulator_route.route(scene.known(seen.query), seen.headers)
         except RefusedError as refusal:
             queue.put_nowait(error_event(refusal))
             await queue.join()

@@ -89,7 +89,7 @@ class Conversation:
             case "session.update":
                 self._update(message)
             case "input_audio_buffer.append":
-                self._hear(sound(message.get("audio")))
+                self._hear(sound(message.get("audio"), self.session.input_channels))
             case "input_audio_buffer.commit":
                 self._commit()
             case "input_audio_buffer.clear":
@@ -120,6 +120,7 @@ class Conversation:
         detection = self.session["turn_detection"]
         self._ear.patience = Patience.of(detection) if detection else None
         self._ear.cancels_echo = echo is not None
+        self._ear.channels = self.session.input_channels
         self._send({"type": "session.updated", "session": self.session.shown()})
 
     def _hear(self, pcm: bytes) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from voicelive.simulator_playback import Playback
+from voicelive.simulator_playback import ECHO_TAIL_MS, Playback
 
 FRAME_MS = 20
 FLOOR_MEMORY_MS = 3_000
@@ -66,11 +66,13 @@ class Ear:
 
     def __init__(self, playback: Playback) -> None:
         self.rate_hz = 24000
+        self.channels = 1  # 2: the microphone, and what the client's loudspeaker plays
         self.patience: Patience | None = None  # None: the client commits by itself
         self.cancels_echo = False
         self.speaking = False
         self._playback = playback
         self._coupling = MOST_COUPLING
+        self._reference: deque[float] = deque(maxlen=ECHO_TAIL_MS // FRAME_MS)  # RMS of the second channel
         self._heard_frames = 0
         self._partial = b""  # less than a frame
         self._frames: deque[bytes] = deque()  # the turn, or what may become its padding
@@ -85,7 +87,7 @@ class Ear:
         return self._heard_frames * FRAME_MS
 
     def hear(self, pcm: bytes) -> Iterator[int | Speech]:
-        """Take PCM16 of any length; yields where speech begins (in ms), and each finished turn."""
+        """Take PCM16, whole frames; yields where speech begins (in ms), and each finished turn."""
         for frame, level in self._levels(pcm):
             self._heard_frames += 1
             self._frames.append(frame)
@@ -115,13 +117,14 @@ class Ear:
 
     def _levels(self, pcm: bytes) -> Iterator[tuple[bytes, float]]:
         """Cut the stream into frames, each with its RMS (less the offset of cheap microphones)."""
-        size = self.rate_hz * FRAME_MS // 1000 * 2
+        size = self.rate_hz * FRAME_MS // 1000 * 2 * self.channels
         pcm = self._partial + pcm
         whole = len(pcm) // size * size
         self._partial = pcm[whole:]
-        frames = np.frombuffer(pcm[:whole], "<i2").reshape(-1, size // 2)
-        for index, level in enumerate(frames.std(axis=1, dtype=np.float32).tolist()):
-            yield pcm[index * size : (index + 1) * size], level
+        frames = np.frombuffer(pcm[:whole], "<i2").reshape(-1, size // 2 // self.channels, self.channels)
+        for frame, levels in zip(frames, frames.std(axis=1, dtype=np.float32).tolist(), strict=True):
+            self._reference.extend(levels[1:])
+            yield frame[:, 0].tobytes(), levels[0]
 
     def _is_voiced(self, level: float) -> bool:
         """Whether a frame is louder than the room, and than the echo of what was sent.
@@ -130,13 +133,19 @@ class Ear:
         """
         self._floor.append(max(level, QUIETEST_FLOOR))
         floor = min(self._floor)
-        own = self._playback.loudest(self.now_ms) if self.cancels_echo else 0.0
+        own = self._own_level() if self.cancels_echo else 0.0
         echo = SPEECH_OVER_ECHO * self._coupling * own
         voiced = level > max(SPEECH_OVER_FLOOR * floor, echo)
         if own > AUDIBLE_OVER_FLOOR * floor and not voiced:
             heard = max(self._coupling * COUPLING_DECAY, level / own)
             self._coupling = min(heard, MOST_COUPLING)
         return voiced
+
+    def _own_level(self) -> float:
+        """How loud the sound is whose echo may be heard now: the client's account of it, or the own one."""
+        if self.channels == 2:
+            return max(self._reference, default=0.0)
+        return self._playback.loudest(self.now_ms)
 
     def _has_begun(self, voiced: bool, patience: Patience) -> bool:
         """Whether enough voiced frames came: a click is too few, a gap of one does no harm."""

@@ -59,14 +59,14 @@ def parsed(frame: str | bytes) -> Event:
     return message
 
 
-def sound(audio: object) -> bytes:
-    """The PCM16 in an `append`."""
+def sound(audio: object, channels: int = 1) -> bytes:
+    """The PCM16 in an `append`, of whole frames."""
     try:
         pcm = base64.b64decode(audio if isinstance(audio, str) else "?", validate=True)
     except (binascii.Error, ValueError):
         raise RefusedError("audio must be base64", param="audio") from None
-    if len(pcm) % 2:
-        raise RefusedError("audio must be PCM of whole 16-bit samples", param="audio")
+    if len(pcm) % (2 * channels):
+        raise RefusedError(f"audio must be PCM16 in multiples of {2 * channels} bytes", param="audio")
     if len(pcm) > MOST_AUDIO_BYTES:
         raise RefusedError("audio must be 15 MiB or less", param="audio")
     return pcm

@@ -13,6 +13,7 @@ to the Nth, as in `503:2` and `drop-after=5:1`. Several can be played at once.
                           missing-project classic-agent wrong-region
                           conversation-limit
     forget-conversation   the same, for a conversation-id in the query
+    no-client-reference   the feature client_ec_reference in the query is not known
     drop-after=S          the line is cut, S seconds after session.updated
     close-after=S,CODE    closed then; CODE is 1000 1001 1005 (none) 1006 (cut)
                           1008 1011 1012 1013
@@ -86,7 +87,8 @@ ERRORS = {
     "conversation-limit": ("conversation_limit_exceeded", "The limit of conversations is exceeded"),
 }
 _PLAIN = (
-    *("mute-handshake", "no-session", "forget-conversation", "warning", "malformed"),
+    *("mute-handshake", "no-session", "forget-conversation", "no-client-reference"),
+    *("warning", "malformed"),
     *("fail-response", "incomplete-response", "fail-transcription"),
 )
 _TIMED = ("drop-after", "freeze-after", "stop-reading-after", "expires-in", "late-transcript")

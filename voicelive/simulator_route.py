@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlsplit
 
@@ -37,6 +37,7 @@ class Route:
     kind: str  # "agent", "classic" or "model"
     name: str
     agent_version: str = "1"
+    features: frozenset[str] = frozenset()
 
     @property
     def has_agent(self) -> bool:
@@ -82,6 +83,11 @@ def _http_refusal(
 
 def route(query: Mapping[str, str], headers: Mapping[str, str]) -> Route:
     """Whom the query names; raises RefusedError for what is reported only after HTTP 101."""
+    features = frozenset(query.get("features", "").split(","))
+    return replace(_named(query, headers), features=features)
+
+
+def _named(query: Mapping[str, str], headers: Mapping[str, str]) -> Route:
     version = query["api-version"]
     hyphened = {key.replace("_", "-") for key in query}
     if not hyphened & _AGENT_KEYS and "model" in query:

@@ -56,6 +56,11 @@ class Scene:
             # The service's own words are not known.
             raise RefusedError("Conversation not found", code="conversation_not_found")
 
+    def known(self, query: Mapping[str, str]) -> dict[str, str]:
+        """The query without the features that are not known."""
+        lacks = "no-client-reference" in self._faults
+        return {name: value for name, value in query.items() if not (lacks and name == "features")}
+
     async def frames(self) -> AsyncIterator[str | bytes]:
         """What comes from the client, until the connection ends; nothing once it is left unread."""
         async for frame in self._connection:

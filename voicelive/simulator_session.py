@@ -14,6 +14,7 @@ OUTPUT_RATES_HZ = {"pcm16": 24000} | {
 SESSION_LIFE_S = 3600
 LONGER_PADDING_SINCE = "2026-04-10"
 EXPIRY_SHOWN_SINCE = "2026-07-15"
+ECHO_FEATURE = "client_ec_reference:true"
 
 _FIXED = (
     "model",
@@ -50,10 +51,15 @@ class Session:
         new = {name: self._effective(name, value) for name, value in changes.items()}
         for name, value in new.items():
             if self.accepted and name in _FIXED and value != self._values[name]:
-                raise invalid(f"session.{name} cannot be changed later", f"session.{name}")
+                raise _changed_too_late(name)
         _refuse_what_the_stand_in_lacks(new)
         self._values.update(new)
         self.accepted = True
+
+    @property
+    def input_channels(self) -> int:
+        """1, the microphone alone, or 2: the microphone, and what the client's loudspeaker plays."""
+        return int((self["input_audio_echo_cancellation"] or {}).get("channels", 1))
 
     def shown(self) -> dict[str, Any]:
         """The `session` object of `session.created` and `session.updated`."""
@@ -68,7 +74,7 @@ class Session:
         if name == "turn_detection":
             return _turn_detection(value, self.route.version)
         if name == "input_audio_echo_cancellation":
-            return _echo_cancellation(value, self.route.version)
+            return _echo_cancellation(value, self.route)
         if name == "input_audio_transcription":
             return {"language": "", **value}
         return value
@@ -129,26 +135,35 @@ def _turn_detection(given: dict[str, Any], version: str) -> dict[str, Any]:
     return effective | {name: value for name, value in given.items() if value is not None}
 
 
-def _echo_cancellation(given: dict[str, Any], version: str) -> dict[str, Any]:
-    """Echo cancellation with its reference; only the server's own, mono, is known here."""
-    if version < simulator_fields.ECHO_REFERENCE_SINCE:
+def _echo_cancellation(given: dict[str, Any], route: Route) -> dict[str, Any]:
+    """Echo cancellation with its reference: the server's own, mono, or the client's, in stereo."""
+    if route.version < simulator_fields.ECHO_REFERENCE_SINCE:
         return given
     effective = {"reference_source": "server", "channels": 1}
     effective |= {name: value for name, value in given.items() if value is not None}
     param = "session.input_audio_echo_cancellation"
-    if effective["channels"] == 2 and effective["reference_source"] == "server":
+    is_client = effective["reference_source"] == "client"
+    if effective["channels"] == 2 and not is_client:
         raise RefusedError(
             "channels 2 needs reference_source client",
             code="invalid_ec_channels_requires_client",
             param=f"{param}.channels",
         )
-    if effective["reference_source"] == "client":
+    # That a missing feature has this code, too, is an inference.
+    if is_client and (effective["channels"] != 2 or ECHO_FEATURE not in route.features):
         raise RefusedError(
-            "this stand-in takes no echo reference from the client",
+            f"reference_source client needs channels 2, and features={ECHO_FEATURE} in the URL",
             code="invalid_ec_reference_channels",
             param=f"{param}.reference_source",
         )
     return effective
+
+
+def _changed_too_late(name: str) -> RefusedError:
+    refusal = invalid(f"session.{name} cannot be changed later", f"session.{name}")
+    if name == "input_audio_echo_cancellation":
+        return RefusedError(refusal.message, code="change_in_ec_channels_not_allowed", param=refusal.param)
+    return refusal
 
 
 def _refuse_what_the_agent_owns(changes: dict[str, Any]) -> None:

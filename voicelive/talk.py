@@ -23,7 +23,7 @@ from voicelive.host import Host
 from voicelive.logs import Redactor, RunLogs, c_libraries_into
 from voicelive.recording import Recording
 from voicelive.screen import Screen, shown
-from voicelive.session import Message, user_may_interrupt
+from voicelive.session import Message, user_may_interrupt, wants_reference, without_reference
 from voicelive.settings import Settings
 from voicelive.soundcard import Microphone, Speaker, Watch
 from voicelive.terminal import is_live
@@ -34,6 +34,7 @@ from voicelive.wav import Silence, WavSink, WavSource
 log = logging.getLogger(__name__)
 
 SWITCH_S = 0.0005  # for so long an audio callback waits for another thread, not for Python's 5 ms
+CLIENT_REFERENCE_FEATURE = "client_ec_reference:true"
 SAMPLE = Path(__file__).with_name("sample.wav")
 
 
@@ -97,25 +98,29 @@ def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack
     sink = open_sink(plan, logs, screen.note)
     stack.callback(sink.close)
     screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}")
-    recording, reference = None, None
+    recording = None
     if plan.records:
         recording = Recording(logs.conversation_path.with_suffix(""), redact, screen.note)
         stack.callback(recording.close)
-        reference = Reference(sink) if isinstance(sink, Playback) else None
     screen.note(where_files_are(logs, recording))
+    first_message, reference = plan.first_message, None
+    if not isinstance(sink, Playback):  # a sink that keeps no account of when it played what
+        first_message = without_reference(first_message)
+    elif plan.records or wants_reference(first_message):
+        reference = Reference(sink)
     turns = Turns(sink.account, recording.keep if recording else None)
     stack.callback(turns.close)
     transcript.on_line = turns.write
     conversation = Conversation(
         *(sink, transcript, turns),
         note=screen.note,
-        interrupts=user_may_interrupt(plan.first_message),
+        interrupts=user_may_interrupt(first_message),
         truncates=not plan.target.is_classic,
     )
     if plan.greets:
         conversation.greet()
     call = Call(
-        *(dial, plan.first_message, conversation, source, sink, screen.note),
+        *(dial, first_message, conversation, source, sink, screen.note),
         show_event=(lambda kind: screen.note(f"Received event: {kind}")) if plan.is_verbose else None,
         invitation="Type, and Enter." if plan.types_only else "Speak.",
         reference=reference,
@@ -158,18 +163,27 @@ class Dialler:
         self._sign_in = partial(sign_in, plan.service, plan.target, plan.settings, hide)
         self._first = [in_background(self._sign_in)]
 
-    def __call__(self, conversation_id: str) -> Connection:
-        """A new connection; '' begins a new conversation. Blocks, and raises VoiceLiveError."""
+    def __call__(self, conversation_id: str, first_message: Message) -> Connection:
+        """A new connection, for a session like this; '' begins a new conversation.
+
+        Blocks, and raises VoiceLiveError.
+        """
         access = self._first.pop().result() if self._first else self._sign_in()
         self.request_id = str(uuid.uuid4())
         target = self._plan.target.going_on_with(conversation_id)
-        return dial(self._plan.service, target, access, self.request_id)
+        return dial(self._plan.service, target, access, self.request_id, first_message)
 
 
-def dial(service: Service, target: AgentTarget, access: Access, request_id: str) -> Connection:
-    """Open one connection. Raises VoiceLiveError where the service is not reached or refuses."""
+def dial(
+    service: Service, target: AgentTarget, access: Access, request_id: str, first_message: Message
+) -> Connection:
+    """Open one connection, for a session like this.
+
+    Raises VoiceLiveError where the service is not reached or refuses.
+    """
+    features = CLIENT_REFERENCE_FEATURE if wants_reference(first_message) else ""
     headers = {**access.headers, "x-ms-client-request-id": request_id}
-    return Connection(request_url(service, target, access), headers)
+    return Connection(request_url(service, target, access, features), headers)
 
 
 def introduction(plan: Plan) -> str:
