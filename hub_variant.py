@@ -3,8 +3,6 @@
 Hub-based projects know classic agents (asst_...) only, and name the project by a connection string.
 """
 
-from typing import Annotated
-
 import typer
 
 from voicelive import cli
@@ -12,9 +10,6 @@ from voicelive.auth import ML_SCOPE, AgentTarget
 from voicelive.settings import AGENT_ID, CONNECTION_STRING, Settings
 
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-
-AgentId = Annotated[str | None, typer.Option(help="Id of a classic agent (asst_...).")]
-ConnectionString = Annotated[str | None, typer.Option(help="Connection string of the hub-based project.")]
 
 
 def hub_target(settings: Settings) -> AgentTarget:
@@ -38,8 +33,8 @@ def hub_target(settings: Settings) -> AgentTarget:
 @cli.shared_options
 def hub(
     options: cli.Options,
-    agent_id: AgentId = None,
-    connection_string: ConnectionString = None,
+    agent_id: cli.AgentId = None,
+    connection_string: cli.ConnectionString = None,
 ) -> None:
     """Talk to an agent in a hub-based project."""
     settings = options.settings(agent_id=agent_id, connection_string=connection_string)

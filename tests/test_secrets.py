@@ -54,7 +54,7 @@ class Machine:
         path = fake_az(folder / "bin")
         az = folder / "bin" / "az.py"
         tokens = f'{{"ai.azure.com": {JWT!r}, "ml.azure.com": {OPAQUE!r}}}[host]'
-        az.write_text(az.read_text().replace('f"token-for-{host}"', tokens))
+        az.write_text(az.read_text().replace('"token-for-{host}".format(host=host)', tokens))
         assert JWT in az.read_text()
         self.environment = environment(PATH=path, SSL_CERT_FILE=str(trusted))
 

@@ -1,8 +1,8 @@
 """Talk to an agent in Azure AI Foundry through the Voice Live API.
 
-     microphone ──20 ms blocks──► Conversation ──append──► Connection ══ WebSocket ══► Voice Live
-     (or a WAV file)                                                                   │
-     speaker    ◄── play / interrupt ──┐                                               ▼ events
+     microphone ──20 ms blocks──► Uplink ──append──► Connection ══ WebSocket ══► Voice Live
+     (or a WAV file)                ▲ what was played                            │
+     speaker    ◄── play / interrupt ──┐                                         ▼ events
      (or a WAV file)                   ├── Conversation.handle(event) ◄── for event in connection
      transcript ◄── what was said ─────┘
 
@@ -14,16 +14,23 @@ Reading order, along the sound:
     devices       which sound cards there are, and a stream on one
     soundcard     the microphone and the speaker, and who looks after both
     wav           WAV files in place of either
+    echo          what was played while the microphone heard a block
+    uplink        from the microphone to the connection
     connection    one WebSocket that speaks dicts
     session       the session that the service is asked for
     conversation  one conversation: blocks out, events in
     transcript    what was said, in the order in which it was said
+    turns         who spoke when, how soon the answer was heard, who was cut off
+    recording     both, kept
     screen        the terminal: one line at a time
+    terminal      the keyboard, and the part of a terminal that stays in place
     logs          the two files of a run, and what never gets into them
     failures      what went wrong, why, and what to type next
-    call          the threads of one conversation, from the first to the last event
+    call          one conversation over as many connections as it takes
+    host          what a person sees and types while it lasts
     talk          the one place where the parts meet, and where a run ends
     cli           the options that the commands share
+    commands      the commands that serve both kinds of project
     check         what is missing before one can talk
     simulator     a stand-in for the service, for the demo, the tests and the bench
 """

@@ -1,4 +1,4 @@
-"""The options that the commands share, and the demo."""
+"""The options that the commands share, and the way from them to a conversation."""
 
 import functools
 import inspect
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from voicelive import EXIT_FAILED, EXIT_USAGE, VoiceLiveError, __version__, failures
+from voicelive import EXIT_FAILED, EXIT_USAGE, VoiceLiveError, failures
 from voicelive.logs import without_secrets
 from voicelive.settings import Settings, read_env_file
 
@@ -84,6 +84,13 @@ class Options:
         return {name: getattr(self, name) for name in names}
 
 
+ProjectName = Annotated[str | None, typer.Option(help="Name of the Foundry project.")]
+AgentName = Annotated[str | None, typer.Option(help="Name of the agent, or name:version.")]
+AgentVersion = Annotated[str | None, typer.Option(help="Its version; else the latest.")]
+ConversationId = Annotated[str | None, typer.Option(help="Foundry conversation to go on with.")]
+AgentId = Annotated[str | None, typer.Option(help="Id of a classic agent (asst_...).")]
+ConnectionString = Annotated[str | None, typer.Option(help="Connection string of the hub-based project.")]
+
 TALKING = ("greet", "no_mic", "verbose", "record", "log_dir")  # what `check` has no use for
 
 
@@ -151,21 +158,6 @@ def start(target: "AgentTarget", settings: Settings, options: Options, is_demo: 
         raise typer.Exit(code)
 
 
-def check(
-    find_target: Callable[[Settings], "AgentTarget"],
-    settings: Settings,
-    options: Options,
-    *,
-    tone: bool,
-    hello: bool,
-) -> None:
-    """Go through all that a conversation needs, and end with the exit code of the first failure."""
-    from voicelive.check import check_all
-
-    if code := check_all(make_plan(find_target(settings), settings, options), tone, hello):
-        raise typer.Exit(code)
-
-
 def make_plan(target: "AgentTarget", settings: Settings, options: Options, is_demo: bool = False) -> "Plan":
     """What the settings and the options come to; what is wrong with the former is noted in `settings`.
 
@@ -204,54 +196,8 @@ def make_plan(target: "AgentTarget", settings: Settings, options: Options, is_de
     )
 
 
-def demo(find_target: Callable[[Settings], "AgentTarget"], options: Options) -> None:
-    """Hold the conversation with the stand-in, whose names are made up; shell and .env are not asked."""
-    from voicelive.simulator import Simulator
-
-    if options.endpoint:
-        raise VoiceLiveError(
-            "The demo takes no --endpoint: it brings its own service.", "Use `project` or `hub`.", EXIT_USAGE
-        )
-    with Simulator() as simulator:
-        names = {
-            "project_name": "demo",
-            "agent_name": "stand-in",
-            "agent_id": "asst_standin",
-            "connection_string": "local.api.azureml.ms;0000;demo;demo",
-        }
-        flags = {**options.flags(), **names, "endpoint": simulator.endpoint}
-        settings = Settings(flags, {}, {})
-        start(find_target(settings), settings, options, is_demo=True)
-
-
 def same_file(one: Path, other: Path) -> bool:
     """Whether two paths lead to one file that exists."""
     with suppress(OSError):
         return one.samefile(other)
     return one == other
-
-
-def devices() -> None:
-    """List the microphones and the speakers."""
-
-    def show() -> None:
-        from voicelive.devices import import_sounddevice, table
-
-        with suppress(OSError):  # nobody reads
-            sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-            print(table(import_sounddevice(), "input", "output"), flush=True)
-
-    run(show)
-
-
-def show_version(wanted: bool) -> None:
-    """Callback of --version."""
-    if wanted:
-        print(f"voicelive {__version__}")
-        raise typer.Exit
-
-
-Version = Annotated[
-    bool,
-    typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit."),
-]

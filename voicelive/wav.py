@@ -5,6 +5,7 @@ import threading
 import time
 import wave
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
@@ -88,18 +89,49 @@ class Silence:
         self._closed.set()
 
 
-class WavSink(Playback):
+class TimedSink(Playback):
+    """A Sink that a clock drives, on a thread of its own: `write` gets each block of 20 ms, until `close`."""
+
+    name = "a clock"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error = ""  # why no more is written
+        self._closed = threading.Event()  # set by close(), ends the clock
+        self._clock = threading.Thread(target=self._run, name="sink", daemon=True)
+        self._clock.start()
+
+    def write(self, block: bytes) -> None:
+        """Take the next block. An OSError is the last that is heard of it; the conversation goes on."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self._closed.set()
+        self._clock.join()
+
+    def _run(self) -> None:
+        block = bytearray(BLOCK_BYTES)
+        sounds_at = time.monotonic() + 2 * BLOCK_S  # a block ahead, as on a sound card
+        for _ in paced(silence(), self._closed):
+            self.render(memoryview(block), sounds_at)
+            sounds_at += BLOCK_S
+            try:
+                if not self.error:
+                    self.write(bytes(block))
+            except OSError as error:
+                log.error("%s: %s; what follows is not written", self.name, error)
+                self.error = error.strerror or str(error)
+
+
+class WavSink(TimedSink):
     """A WAV file as a Sink: what a real speaker would have played, silences and interruptions included.
 
-    One thread is its clock, and ends with close(). The file is valid at any moment.
+    The file is valid at any moment.
     """
 
     def __init__(self, path: Path) -> None:
         """Create the file, or replace it. Raises VoiceLiveError (exit code 2) where that fails."""
-        super().__init__()
         self.name = shown(path)
-        self.error = ""  # why the file is not complete
-        self._closed = threading.Event()  # set by close(), ends the clock
         try:
             self._raw = path.open("wb", buffering=0)
         except OSError as error:
@@ -108,29 +140,17 @@ class WavSink(Playback):
         self._file.setnchannels(1)
         self._file.setsampwidth(FRAME_BYTES)
         self._file.setframerate(SAMPLE_RATE)
-        self._clock = threading.Thread(target=self._run, name="wav-sink", daemon=True)
-        self._clock.start()
+        super().__init__()
+
+    def write(self, block: bytes) -> None:
+        self._file.writeframes(block)  # which corrects the header, too
 
     def close(self) -> None:
         """Finish the file."""
-        self._closed.set()
-        self._clock.join()
+        super().close()
+        with suppress(OSError):  # the disk is full, which is told
+            self._file.close()
         self._raw.close()
-
-    def _run(self) -> None:
-        block = bytearray(BLOCK_BYTES)
-        sounds_at = time.monotonic() + 2 * BLOCK_S  # a block ahead, as on a sound card
-        try:
-            with self._file:
-                for _ in paced(silence(), self._closed):
-                    self.render(memoryview(block), sounds_at)
-                    sounds_at += BLOCK_S
-                    self._file.writeframes(block)  # which corrects the header, too
-        except OSError as error:
-            log.error("%s: %s; what follows is not written", self.name, error)
-            self.error = error.strerror or str(error)
-            for _ in paced(silence(), self._closed):
-                self.render(memoryview(block), time.monotonic())
 
 
 def paced(blocks: Iterable[bytes], stopped: threading.Event) -> Iterator[bytes]:

@@ -1,0 +1,284 @@
+"""What a copy of this folder relies on: its claims, its map, and the six changes that people make."""
+
+import ast
+import difflib
+import graphlib
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from program import NAMED, ROOT, Program, environment
+
+from voicelive import settings
+from voicelive.simulator import Simulator
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PARTS = {path.stem: path for path in sorted((ROOT / "voicelive").glob("*.py"))}
+MOST_DIFFERENT_LINES = 100
+
+
+def blocks(path: Path) -> list[str]:
+    """The indented and the fenced parts of a document."""
+    text = path.read_text(encoding="utf-8")
+    return re.findall(r"^```\w*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL) + re.findall(
+        r"(?:^    \S.*\n)+", text, re.MULTILINE
+    )
+
+
+def test_every_variable_of_the_example_is_read_and_every_setting_is_in_it() -> None:
+    example = (ROOT / ".env.example").read_text()
+    known = [value for value in vars(settings).values() if isinstance(value, settings.Setting)]
+
+    assert set(re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)) == {one.variables[0] for one in known}
+
+
+def test_the_readme_s_map_lists_the_modules_that_there_are() -> None:
+    listed = re.findall(
+        r"`(?:voicelive/)?(\w+)\.py`", "".join(re.findall(r"^\| `.*", readme(), re.MULTILINE))
+    )
+    shown = re.findall(r"^    (\w+)  ", (ROOT / "voicelive" / "__init__.py").read_text(), re.MULTILINE)
+    there = {name for name in PARTS if not name.startswith(("__", "simulator_"))}
+
+    assert set(listed) == there | {"voicelive_agent", "hub_variant"}
+    assert set(shown) == there
+
+
+def readme() -> str:
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_is_short() -> None:
+    assert len(readme().splitlines()) <= 200
+
+
+def test_every_make_target_has_its_sentence() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)", makefile, re.MULTILINE)
+
+    assert phony
+    assert set(re.findall(r"^([a-z]+):.*## .+\.$", makefile, re.MULTILINE)) == set(phony[1].split())
+
+
+def commands() -> Iterator[str]:
+    """Each command line in README and docs, without what stands behind two spaces."""
+    for document in DOCUMENTS:
+        for block in blocks(document):
+            for line in block.splitlines():
+                command = line.strip().removeprefix("$ ").partition("  ")[0]
+                if command.startswith(("make ", ".venv/bin/python ", "python ")):
+                    yield command.partition(" = ")[0].strip()
+
+
+@pytest.mark.parametrize("command", sorted(set(commands())))
+def test_every_command_in_the_documents_runs(command: str, tmp_path: Path) -> None:
+    if command.startswith("make "):
+        make = subprocess.run([*shlex.split(command), "-n"], cwd=ROOT, capture_output=True, text=True)
+        assert make.returncode == 0, make.stderr
+        return
+    _, *arguments = shlex.split(command)
+    if "voicelive.simulator" in arguments:
+        arguments.append("--help")  # else it serves until it is told to end
+    elif "devices" not in arguments:
+        arguments += ["--log-dir", str(tmp_path)]
+    run = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+
+    assert run.returncode in (0, 1, 2), run.stderr
+    assert "Usage:" not in run.stderr, run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def imports() -> dict[str, set[str]]:
+    """Module of ours → those that it imports, also late, but for types alone."""
+    found: dict[str, set[str]] = {}
+    for name, path in {**PARTS, "voicelive_agent": ROOT / "voicelive_agent.py"}.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for_types = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        ]
+        left_out = {id(node) for block in for_types for node in ast.walk(block)}
+        names = found.setdefault(name, set())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and id(node) not in left_out:
+                if node.module == "voicelive":
+                    names |= {alias.name for alias in node.names} & PARTS.keys()
+                elif node.module and node.module.startswith("voicelive."):
+                    names.add(node.module.split(".")[1])
+    return found
+
+
+def test_the_modules_depend_on_each_other_without_a_cycle() -> None:
+    graphlib.TopologicalSorter(imports()).prepare()
+
+
+def test_only_the_demo_imports_the_stand_in() -> None:
+    users = {name for name, used in imports().items() if any(one.startswith("simulator") for one in used)}
+
+    assert {name for name in users if not name.startswith("simulator")} == {"commands"}
+    client = {one for name, used in imports().items() if name.startswith("simulator") for one in used}
+    assert {name for name in client if not name.startswith("simulator")} == set(), "nor it the client"
+
+
+def test_the_two_scripts_differ_by_a_screenful() -> None:
+    one, other = ((ROOT / name).read_text().splitlines() for name in ("voicelive_agent.py", "hub_variant.py"))
+    different = [line for line in difflib.ndiff(one, other) if line.startswith(("+ ", "- "))]
+
+    assert len(different) <= MOST_DIFFERENT_LINES
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_what_is_public_is_explained(name: str) -> None:
+    tree = ast.parse(PARTS[name].read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), "the module"
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), node.name
+
+
+# The six changes of docs/make-it-yours.md, each in a copy of this folder.
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    copied = tmp_path / "copy"
+    copied.mkdir()
+    shutil.copytree(ROOT / "voicelive", copied / "voicelive", ignore=shutil.ignore_patterns("__pycache__"))
+    for script in ("voicelive_agent.py", "hub_variant.py"):
+        shutil.copy(ROOT / script, copied)
+    return copied
+
+
+def change(copy: Path, title: str) -> None:
+    """Make the change that is described under a title, imports and all."""
+    text = (ROOT / "docs" / "make-it-yours.md").read_text(encoding="utf-8")
+    section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    assert section, title
+    for kind, name, body in re.findall(r"^```(\w+)\n# (\S+)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL):
+        assert len([line for line in body.splitlines() if line.strip()]) <= 15
+        if kind == "diff":
+            edit(copy / name, body)
+        else:
+            (copy / name).write_text(body)
+    for line in re.findall(r"`(from voicelive\S* import \w+)`", section):
+        path = copy / "voicelive" / "talk.py"
+        path.write_text(path.read_text().replace("import json\n", f"import json\n{line}\n", 1))
+
+
+def edit(path: Path, diff: str) -> None:
+    """Replace the lines with - or without a mark by those with + or without one."""
+    old, new = (
+        "".join(line[1:] + "\n" for line in diff.splitlines() if line[:1] not in skip) for skip in "+-"
+    )
+    # A block of added lines alone would be found anywhere.
+    text = path.read_text()
+    assert old and text.count(old) == 1, f"not once in {path.name}:\n{old}"
+    path.write_text(text.replace(old, new))
+
+
+def talk(
+    copy: Path, simulator: Simulator, logs: Path, *sound: str, script: str = "voicelive_agent.py"
+) -> Program:
+    names = NAMED if script == "voicelive_agent.py" else ()
+    first = ("project",) if names else ()
+    command = (*first, "--endpoint", simulator.endpoint, *names, *sound)
+    return Program(*command, log_dir=logs, script=script, cwd=copy, env=environment(PYTHONPATH=""))
+
+
+def test_the_session_is_changed(copy: Path, simulator: Simulator, logs: Path, sound: tuple[str, ...]) -> None:
+    change(copy, "The voice and the session")
+    before = len(simulator.sessions)
+
+    assert talk(copy, simulator, logs, *sound).wait() == 0
+
+    asked = simulator.sessions[before].received[0]["session"]["turn_detection"]
+    assert asked["silence_duration_ms"] == 500
+
+
+def test_another_event_is_reacted_to(copy: Path) -> None:
+    change(copy, "Reacting to another event")
+    handled = """
+from held import Held
+held = Held()
+held.handle({"type": "conversation.item.truncated", "item_id": "i", "content_index": 0, "audio_end_ms": 504})
+assert held.notes == ["The service keeps 504 ms of the answer."], held.notes
+"""
+    paths = os.pathsep.join([str(copy), str(ROOT / "tests")])
+
+    subprocess.run([sys.executable, "-c", handled], env=environment(PYTHONPATH=paths), cwd=copy, check=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no MSG_WAITALL")
+def test_sound_comes_from_somewhere_else(copy: Path, simulator: Simulator, logs: Path, question: str) -> None:
+    change(copy, "Another source of sound")
+    pcm = Path(question).read_bytes()[44:] + bytes(48_000)
+    with socket.create_server(("127.0.0.1", 0)) as gateway:
+        phone = copy / "voicelive" / "phone.py"
+        phone.write_text(phone.read_text().replace("5004", str(gateway.getsockname()[1])))
+        gateway.settimeout(10)
+        program = talk(copy, simulator, logs, "--output", os.devnull)
+        caller, _ = gateway.accept()
+        with caller:
+            program.wait_for(lambda: "Speak." in program.stderr)
+            for start in range(0, len(pcm), 960):
+                caller.sendall(pcm[start : start + 960])
+            program.wait_for(lambda: "Agent: You spoke" in program.stdout)
+            program.type("q")
+            assert program.wait() == 0
+
+    assert "Microphone: a phone line" in program.stderr
+
+
+def test_sound_goes_somewhere_else(copy: Path, simulator: Simulator, logs: Path, question: str) -> None:
+    change(copy, "Another place for the agent's sound")
+
+    program = talk(copy, simulator, logs, "--input", question)
+
+    assert program.wait() == 0, program.stderr
+    assert "Speaker: a pipe" in program.stderr
+    assert any((logs / "agent.pcm").read_bytes())
+
+
+def test_a_third_script(copy: Path, simulator: Simulator, logs: Path, sound: tuple[str, ...]) -> None:
+    change(copy, "Another kind of agent")
+    before = len(simulator.sessions)
+
+    program = talk(copy, simulator, logs, *sound, script="model_variant.py")
+
+    assert program.wait() == 0, program.stderr
+    assert simulator.sessions[before].query["model"] == "gpt-realtime"
+    assert "Agent: You spoke" in program.stdout
+
+
+def test_transcripts_go_somewhere_else(
+    copy: Path, simulator: Simulator, logs: Path, sound: tuple[str, ...]
+) -> None:
+    change(copy, "Transcripts somewhere else")
+
+    assert talk(copy, simulator, logs, *sound).wait() == 0
+
+    lines = (logs / "lines.txt").read_text().splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["User Input", "Agent Audio Response"]
+
+
+def test_the_changes_are_those_of_the_table() -> None:
+    text = (ROOT / "docs" / "make-it-yours.md").read_text(encoding="utf-8")
+    titles = re.findall(r"^## (.*)", text, re.MULTILINE)
+
+    anchors = [re.sub(r"[^a-z -]", "", title.lower()).replace(" ", "-") for title in titles]
+    assert re.findall(r"\(#(\S+)\)", text) == anchors
+    assert len(titles) == 6
