@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "voicelive" / "sample.wav"
 NAMED = ("--project-name", "p", "--agent-name", "anna")  # an agent, for the command `project`
 TIMEOUT_S = 30
+SLICE_S = 0.1
 # Of the tests' own environment only what a program needs; no setting and no sign-in gets through.
 KEPT = (
     "PATH",
@@ -83,9 +84,11 @@ class Program:
 
     def wait_for(self, condition: Callable[[], object], timeout_s: float = TIMEOUT_S) -> None:
         """Wait until `condition`, asked after each line of output, holds."""
+        deadline = time.monotonic() + timeout_s
         with self._grown:
-            held = self._grown.wait_for(lambda: condition() or self.process.poll() is not None, timeout_s)
-            assert held and condition(), f"not seen, {self.process.poll()}:\n{self.stdout}\n{self.stderr}"
+            while not condition() and self.process.poll() is None and time.monotonic() < deadline:
+                self._grown.wait(SLICE_S)  # nobody tells of a process that has ended
+            assert condition(), f"not seen, {self.process.poll()}:\n{self.stdout}\n{self.stderr}"
 
     def wait(self, timeout_s: float = TIMEOUT_S) -> int:
         """The exit code."""

@@ -18,7 +18,8 @@ from servers import certificate, forwards_to, tcp_server
 from soundcard import SAMPLE_RATE_HZ, VirtualSoundCard
 
 from voicelive import VoiceLiveError
-from voicelive.check import Line, claims, differences
+from voicelive.check import claims
+from voicelive.check_service import Line, differences
 from voicelive.connection import Connection
 from voicelive.simulator import Simulator
 

@@ -104,7 +104,8 @@ def test_ctrl_c_ends_the_run_within_a_second(
 
     exit_code, seconds = program.end(press)
 
-    assert exit_code == 130
+    # The second one may meet a process that has done all, and only ends: a shell says 130 to both.
+    assert exit_code in ((130,) if times == 1 else (130, -signal.SIGINT))
     assert seconds < 1
     assert "Traceback" not in program.stderr + program.stdout
     assert program.conversation_log.endswith("\n")
