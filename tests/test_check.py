@@ -188,7 +188,7 @@ def test_a_proxy_is_named_and_asked(tmp_path: Path) -> None:
     checked = Checked("--endpoint", "https://contoso.example", *NAMED, *FILES, **env)
 
     assert checked.exit_code == 1
-    assert checked.found("proxy") == "127.0.0.1:9 (HTTPS_PROXY)"
+    assert checked.found("proxy", "-") == "127.0.0.1:9 (HTTPS_PROXY)"
     assert "nobody listens there" in checked.found("TCP", "FAILED")
     assert "hunter2" not in checked.text
 

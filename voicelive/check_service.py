@@ -9,13 +9,14 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from websocket._url import get_proxy_info  # private, but what the connection itself asks
 
 from voicelive import VoiceLiveError, failures
-from voicelive.auth import Access
+from voicelive.auth import Access, Service
 from voicelive.call import NO_ANSWER_S, SESSION_TIMEOUT_S
 from voicelive.check_report import Report
 from voicelive.connection import CONNECT_TIMEOUT_S, Connection, tls_context
@@ -25,53 +26,66 @@ from voicelive.talk import Plan, dial
 
 GREETING = "Hello."
 
+Place = tuple[str, int]  # host and port
+
 
 def check_network(report: Report, plan: Plan) -> bool:
     """Proxy, name, TCP and TLS; whether the service, or the proxy before it, is reached."""
     if not plan.service.url:
         report.skip("name", "needs an endpoint")
         return False
-    parts = urlsplit(plan.service.url)
-    is_secure = not plan.service.is_local
-    port = parts.port or (443 if is_secure else 80)
-    place, proxy = (parts.hostname or "", port), None
-    if is_secure:
-        proxy_host, proxy_port, _ = get_proxy_info(place[0], is_secure)
-        proxy = (proxy_host, proxy_port or 80) if proxy_host else None
-    if proxy:
-        report.look("proxy", lambda: "{}:{} (HTTPS_PROXY)".format(*proxy))
-        place = proxy
+    place, is_proxy = first_hop(plan.service)
+    if is_proxy:
+        report.skip("proxy", "{}:{} (HTTPS_PROXY)".format(*place))
 
-    def resolve() -> str:
-        found = socket.getaddrinfo(*place, type=socket.SOCK_STREAM)
-        return f"{place[0]} is " + ", ".join(dict.fromkeys(str(one[4][0]) for one in found))
+    def row(name: str, find: Callable[[Place], str]) -> bool:
+        return report.look(name, partial(explained, find, place))
 
-    def connect() -> str:
-        with socket.create_connection(place, CONNECT_TIMEOUT_S):
-            return "{}:{} answers".format(*place)
-
-    def encrypt() -> str:
-        with (
-            socket.create_connection(place, CONNECT_TIMEOUT_S) as plain,
-            tls_context().wrap_socket(plain, server_hostname=place[0]) as tls,
-        ):
-            return f"{tls.version()}, {certificate(tls.getpeercert())}"
-
-    def explained(find: Callable[[], str]) -> Callable[[], str]:
-        def found() -> str:
-            try:
-                return find()
-            except OSError as error:
-                raise failures.not_connected(error, "{}:{}".format(*place)) from error
-
-        return found
-
-    if not (report.look("name", explained(resolve)) and report.look("TCP", explained(connect))):
+    if not (row("name", resolve) and row("TCP", connect)):
         return False
-    if proxy or not is_secure:
-        report.skip("TLS", "through the proxy, with the handshake" if proxy else "none on this machine")
+    if is_proxy or plan.service.is_local:
+        report.skip("TLS", "through the proxy, with the handshake" if is_proxy else "none on this machine")
         return True
-    return report.look("TLS", explained(encrypt))
+    return row("TLS", encrypt)
+
+
+def first_hop(service: Service) -> tuple[Place, bool]:
+    """To whom the connection goes first, and whether that is a proxy."""
+    parts = urlsplit(service.url)
+    host = parts.hostname or ""
+    if service.is_local:
+        return (host, parts.port or 80), False
+    proxy_host, proxy_port, _ = get_proxy_info(host, is_secure=True)
+    return ((proxy_host, proxy_port or 80), True) if proxy_host else ((host, parts.port or 443), False)
+
+
+def explained(find: Callable[[Place], str], place: Place) -> str:
+    """What is found at a place. Raises VoiceLiveError where nothing is."""
+    try:
+        return find(place)
+    except OSError as error:
+        raise failures.not_connected(error, "{}:{}".format(*place)) from error
+
+
+def resolve(place: Place) -> str:
+    """The addresses of a host."""
+    found = socket.getaddrinfo(*place, type=socket.SOCK_STREAM)
+    return f"{place[0]} is " + ", ".join(dict.fromkeys(str(one[4][0]) for one in found))
+
+
+def connect(place: Place) -> str:
+    """Whether somebody listens there."""
+    with socket.create_connection(place, CONNECT_TIMEOUT_S):
+        return "{}:{} answers".format(*place)
+
+
+def encrypt(place: Place) -> str:
+    """The version of TLS, and the certificate."""
+    with (
+        socket.create_connection(place, CONNECT_TIMEOUT_S) as plain,
+        tls_context().wrap_socket(plain, server_hostname=place[0]) as tls,
+    ):
+        return f"{tls.version()}, {certificate(tls.getpeercert())}"
 
 
 def certificate(found: Any) -> str:
