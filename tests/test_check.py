@@ -210,6 +210,17 @@ def test_a_service_that_refuses(fault: str, row: str, exit_code: int, said: str)
     assert re.search(r"[Rr]equest id:? [0-9a-f-]{36}", checked.text)
 
 
+def test_a_service_that_refuses_the_reference_is_asked_without_as_in_a_conversation() -> None:
+    with Simulator(faults=["no-client-reference"]) as simulator:
+        asked = ("--endpoint", simulator.endpoint, *NAMED, *FILES, "--echo-cancellation", "client")
+        checked = Checked(*asked)
+
+    assert checked.exit_code == 0
+    assert checked.text.count("session.created") == 2
+    assert "once more, with the service's own reference" in checked.text
+    assert checked.found("session.updated").startswith("all as asked for")
+
+
 @pytest.mark.soundcard
 def test_a_microphone_is_listened_to_and_a_tone_played(
     simulator: Simulator, sound_card: VirtualSoundCard

@@ -143,8 +143,9 @@ def test_the_agent_may_speak_first_to_one_who_only_types(simulator: Simulator, l
     program = Program("project", "--endpoint", simulator.endpoint, *NAMED, *arguments, log_dir=logs)
     program.wait_for(lambda: "Agent: You asked me to speak." in program.stdout)
 
-    program.type("Hello")
-    program.process.stdin.close()  # type: ignore[union-attr]
+    assert program.process.stdin
+    program.process.stdin.write(b"Hello")  # and no Enter
+    program.process.stdin.close()
 
     assert program.wait() == 0, "it ends when all was heard"
     assert program.stdout.splitlines()[1:] == [

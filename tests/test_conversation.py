@@ -207,9 +207,9 @@ def test_text_answers_are_written_as_such() -> None:
         (
             {
                 "type": "error",
-                "error": {"code": "conversation_already_has_active_response", "message": "Wait."},
+                "error": {"code": "rate_limit_exceeded", "message": "Wait."},
             },
-            "The service reports conversation_already_has_active_response: Wait.",
+            "The service reports rate_limit_exceeded: Wait.",
         ),
         (
             done(status="failed", status_details={"error": {"message": "Failed to create message"}}),
@@ -291,3 +291,18 @@ def test_events_that_mean_nothing_here_are_passed_over() -> None:
         )
 
     assert held.conversation.is_resting
+
+
+def test_an_echo_reference_that_is_refused_is_no_failure_where_one_was_offered() -> None:
+    refusal = {"type": "error", "error": {"message": "No.", "code": "invalid_ec_reference_channels"}}
+    held = Held()
+    with pytest.raises(VoiceLiveError, match="invalid_ec_reference_channels"):
+        held.handle(refusal)
+
+    held.conversation.offers_reference = True
+    held.handle(refusal)
+
+    assert not held.conversation.offers_reference
+    assert held.notes == [
+        "The service refuses the client's echo reference: invalid_ec_reference_channels: No."
+    ]

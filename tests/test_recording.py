@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from program import NAMED, Program
+from soundcard import VirtualSoundCard
 
 from voicelive import VoiceLiveError
 from voicelive.recording import Recording
 from voicelive.simulator import Simulator
+from voicelive.turns import Turn
 
 LOUD = 500
 
@@ -93,6 +95,33 @@ def test_nothing_is_recorded_unasked(simulator: Simulator, logs: Path, question:
 
     assert program.wait() == 0
     assert sorted(path.suffix for path in logs.iterdir()) == [".log", ".log"]
+
+
+@pytest.mark.soundcard
+def test_a_file_is_recorded_beside_a_sound_card(
+    simulator: Simulator, sound_card: VirtualSoundCard, logs: Path, question: str
+) -> None:
+    command = ("project", "--endpoint", simulator.endpoint, *NAMED, "--input", question, "--record")
+    program = Program(*command, log_dir=logs, env=sound_card.environment)
+    assert program.wait() == 0, program.stderr
+
+    left, right = channels(the_only(logs, "_conversation.wav"))
+    assert np.max(np.abs(left)) > LOUD
+    lines = [json.loads(line) for line in the_only(logs, ".jsonl").read_text().splitlines()]
+    began, ended = (round(24_000 * lines[1][name]) for name in ("start", "end"))
+    assert np.max(np.abs(right[:began])) == 0
+    assert np.max(np.abs(right[began : ended + 4_800])) > LOUD
+
+
+def test_half_a_character_does_no_harm(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "x", str, print)
+
+    recording.keep(Turn("a", "agent", "Hi \ud83d"))
+    recording.keep(480)
+    recording.close()
+
+    assert json.loads((tmp_path / "x.jsonl").read_text())["text"] == "Hi \ud83d"
+    assert len(channels(tmp_path / "x.wav")[0]) == 480
 
 
 def test_a_recording_takes_the_place_of_no_other_file(tmp_path: Path) -> None:

@@ -135,6 +135,7 @@ def test_what_is_typed_is_answered_above_a_status_that_stays(
         assert screen.wait() == 0
         screen.wait_for("First sound after")
 
+    assert b"\x1b[6n" not in screen.raw, "a slow terminal would answer after the end"
     assert seen[-2].startswith(">") and seen[-1].startswith(" agent speaking"), "both stay below"
     assert len(seen[-1]) <= columns
     typed = [line for line in screen.lines if line.startswith("You (typed): ")]

@@ -1,6 +1,6 @@
 """Messages that are typed: sent between responses, one answer each, and no error shown for a near miss."""
 
-from typing import Any
+import time
 
 from held import SPEECH_STARTED, UPDATED, Event, Held, added, audio, created, done, words
 
@@ -16,8 +16,8 @@ def texts(held: Held) -> list[str]:
     return [item["content"][0]["text"] for item in items]
 
 
-def error(about: Any, code: str) -> Event:
-    return {"type": "error", "error": {"message": "No.", "code": code, "event_id": about}}
+def error(code: str) -> Event:
+    return {"type": "error", "error": {"message": "No.", "code": code, "event_id": None}}
 
 
 def test_a_typed_message_is_sent_and_its_answer_asked_for() -> None:
@@ -86,12 +86,12 @@ def test_an_answer_that_was_asked_for_too_early_is_asked_for_again() -> None:
     held = Held()
     held.handle(UPDATED, SPEECH_STARTED)
     held.conversation.say("Hello")
-    about = held.sent[-1]["event_id"]
 
-    held.handle(created(), error(about, "conversation_already_has_active_response"), done())
+    held.handle(created(), error("conversation_already_has_active_response"), done())
 
     assert kinds(held) == ["conversation.item.create", "response.create", "response.create"]
     assert held.notes == []
+    assert not held.conversation.is_resting, "the answer is still to come"
 
 
 def test_a_cancellation_that_came_too_late_is_no_news() -> None:
@@ -99,7 +99,7 @@ def test_a_cancellation_that_came_too_late_is_no_news() -> None:
     held.handle(UPDATED, created())
     held.conversation.say("Stop")
 
-    held.handle(error(held.sent[0]["event_id"], "response_cancel_not_active"))
+    held.handle(error("response_cancel_not_active"))
 
     assert held.notes == []
 
@@ -121,3 +121,28 @@ def test_a_message_that_waits_outlives_its_connection() -> None:
     held.handle(UPDATED)
 
     assert texts(held) == ["Hello"]
+
+
+def test_a_greeting_is_asked_for_once_there_is_a_session_and_only_once() -> None:
+    held = Held()
+    held.conversation.greet()
+    held.conversation.pause()  # the first connection was none
+    assert not held.conversation.is_resting
+
+    held.handle(UPDATED)
+    held.conversation.pause()
+    held.handle(UPDATED)
+
+    assert kinds(held) == ["response.create"]
+
+
+def test_what_was_asked_too_early_is_timed_from_the_session_on() -> None:
+    held = Held()
+    held.conversation.greet()
+    held.conversation.say("Hello")
+    assert held.turns._asked_at is None
+
+    before = time.monotonic()
+    held.handle(UPDATED)
+
+    assert held.turns._asked_at and held.turns._asked_at >= before

@@ -154,6 +154,7 @@ class Call:
                 return
             if self._must_do_without_reference():
                 self._first_message = without_reference(self._first_message)
+                self._connected_at = None
                 connection = self._call(RECONNECT_S, lambda failure: failure.passing)
                 continue
             ended = failures.connection_ended(connection.close_code, connection.close_reason)
@@ -200,7 +201,7 @@ class Call:
         self._connection = connection
         self._connected_at = time.monotonic()
         self._conversation.send = connection.send
-        self.uplink.is_stereo = wants_reference(self._first_message)
+        self.uplink.is_stereo = self._conversation.offers_reference = wants_reference(self._first_message)
         connection.send(self._first_message)
         with closing(connection.__iter__()) as events:
             for event in events:  # until end() closes the connection, or the service does
@@ -215,7 +216,7 @@ class Call:
 
     def _must_do_without_reference(self) -> bool:
         """Whether the service refused the client's echo reference: then its own is asked for instead."""
-        return self._conversation.refuses_reference and wants_reference(self._first_message)
+        return wants_reference(self._first_message) and not self._conversation.offers_reference
 
     def _handle(self, event: Message) -> None:
         self._last_event_at = time.monotonic()

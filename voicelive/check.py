@@ -107,11 +107,15 @@ def listen(device: str | None) -> str:
     """What the microphone is, and its level over a second in dB below full scale."""
     with closing(Microphone(device)) as microphone:
         timer = threading.Timer(NO_SOUND_S, microphone.close)  # ends the iteration, if nothing comes
+        timer.daemon = True
         timer.start()
-        pcm = b"".join(islice(microphone, round(LISTEN_S / BLOCK_S)))
+        blocks = list(islice(microphone, round(LISTEN_S / BLOCK_S)))
         timer.cancel()
-        if not pcm:
-            raise VoiceLiveError(f"{microphone.name} gives no sound at all.", "Try another --input-device.")
+        pcm = b"".join(blocks)
+        if len(blocks) < round(LISTEN_S / BLOCK_S):
+            raise VoiceLiveError(
+                f"{microphone.name} gives no sound, or not enough.", "Try another --input-device."
+            )
         loudest = peak(pcm)
         if loudest < LEAST_PEAK:
             raise failures.silent_microphone()

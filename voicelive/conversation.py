@@ -17,10 +17,11 @@ log = logging.getLogger(__name__)
 
 LEAST_SESSION_S = 120.0
 FORGOTTEN_RESPONSES = 64  # so many that were cut off are remembered, for audio that comes late
-# Event ids of messages, by which an error about them is known.
-ANSWER, UNIMPORTANT = "answer", "unimportant"
+UNIMPORTANT = "unimportant"  # event id of messages, by which an error about them is known
+TOO_EARLY = "conversation_already_has_active_response"
+TOO_LATE = "response_cancel_not_active"
 ECHO_CODES = ("invalid_ec_", "change_in_ec_channels_not_allowed")  # protocol reference §2.5
-ANSWER_REQUEST: Message = {"type": "response.create", "event_id": ANSWER}
+ANSWER_REQUEST: Message = {"type": "response.create"}
 
 
 class Conversation:
@@ -58,7 +59,7 @@ class Conversation:
         self.ready = threading.Event()  # set when the service has accepted the session
         self.heard_user = False  # the service noticed speech, or something was typed
         self.user_speaks = False
-        self.refuses_reference = False  # the service takes no second channel
+        self.offers_reference = False  # what was played, as a second channel; until the service refuses
         self.open_turn = False  # the user spoke, or speaks, and no response came yet
         self.running: dict[str, list[str]] = {}  # responses in the making → their items
         self._transcribes = True  # the user's words will come
@@ -89,17 +90,17 @@ class Conversation:
         with self._lock:
             self._typed.append(text)
             self.heard_user = self.open_turn = True
-            self._turns.user_ends()
+            if self.ready.is_set():
+                self._turns.user_ends()
             self._interrupt()
             if self.running:
-                self.send({"type": "response.cancel", "event_id": UNIMPORTANT})
+                self.send({"type": "response.cancel"})
             self._go_on()
 
     def greet(self) -> None:
         """Let the agent speak first, as soon as there is a session."""
         with self._lock:
             self._owes_answer = self.open_turn = True
-            self._turns.user_ends()
             self._go_on()
 
     def _go_on(self) -> None:
@@ -110,6 +111,8 @@ class Conversation:
             self.send(typed_message(text))
         if self._typed or self._owes_answer:
             self.send(ANSWER_REQUEST)
+            self._turns.asked()
+            self.open_turn = True
         self._typed.clear()
         self._owes_answer = False
 
@@ -188,6 +191,7 @@ class Conversation:
     def pause(self) -> None:
         """The connection is gone: what was under way will not go on. What was received is still heard."""
         with self._lock:
+            self._owes_answer = self._owes_answer and not self.ready.is_set()  # it was never asked for
             self.ready.clear()
             for items in self.running.values():
                 for item in items:
@@ -195,8 +199,8 @@ class Conversation:
             self.running.clear()
             self._items.clear()
             self.ends_at = float("inf")
-            self.open_turn = bool(self._typed)
-            self.user_speaks = self._owes_answer = False
+            self.open_turn = bool(self._typed) or self._owes_answer
+            self.user_speaks = False
 
     def _on_session(self, session_id: str) -> None:
         if not self._has_begun:
@@ -229,15 +233,13 @@ class Conversation:
 
     def _on_error(self, error: Message) -> None:
         failure = failures.service_error(error)
-        about, code = error.get("event_id"), error.get("code")
-        if about == ANSWER and code == "conversation_already_has_active_response":
-            self._owes_answer = True
-            return
-        if about == UNIMPORTANT:
+        code = str(error.get("code"))
+        if code in (TOO_EARLY, TOO_LATE) or error.get("event_id") == UNIMPORTANT:
+            self._owes_answer = self._owes_answer or code == TOO_EARLY
             log.warning("the service reports %s", failure.message)
             return
-        if str(code).startswith(ECHO_CODES):
-            self.refuses_reference = True
+        if code.startswith(ECHO_CODES) and self.offers_reference:
+            self.offers_reference = False
             self._note(f"The service refuses the client's echo reference: {failure.message}")
             return
         if not self.ready.is_set():

@@ -17,6 +17,7 @@ Kind = Literal["input", "output"]
 Format = tuple[int, int]  # frames a second, channels
 TITLES = {"input": "microphone", "output": "speaker"}
 STALL_S = 1.0  # without a callback, after which a device counts as lost
+CLOCK_STEP_S = 0.5  # more is no late callback: somebody has set PortAudio's clock
 REFUSED_FORMAT = (-9997, -9998)  # PortAudio: invalid sample rate, invalid number of channels
 
 
@@ -87,8 +88,8 @@ class Stream:
         self, kind: Kind, wanted: str | None, callback: Callable[..., None], block_s: float = 0.0
     ) -> None:
         """Open it. `callback` gets, on PortAudio's thread, a buffer of whole frames to read or to fill, its
-        format, and when its first frame was or will be heard, in seconds of one clock for all streams.
-        `block_s` is the buffer's length in seconds, 0 leaves it to PortAudio.
+        format, and when its first frame was or will be heard, in seconds of time.monotonic(). `block_s` is
+        the buffer's length in seconds, 0 leaves it to PortAudio.
 
         Raises VoiceLiveError where there is no device, or where it cannot be opened.
         """
@@ -104,6 +105,7 @@ class Stream:
         self._is_closed = False  # for good
         self._ended = threading.Event()  # a new one for each opening; set by PortAudio at its end
         self._called_at = 0.0  # monotonic seconds
+        self._clock_offset = float("inf")  # from PortAudio's clock to the monotonic one, in seconds
         self.open()
 
     @property
@@ -200,8 +202,23 @@ class Stream:
         """PortAudio's callback: note that the device lives, and pass the buffer on."""
         self._called_at = time.monotonic()
         self.xruns += status.input_overflow or status.output_underflow
-        heard_at = stream_time.inputBufferAdcTime if self.kind == "input" else stream_time.outputBufferDacTime
-        self._callback(memoryview(buffer), self.format, heard_at)
+        self._callback(memoryview(buffer), self.format, self._heard_at(stream_time))
+
+    def _heard_at(self, told: Any) -> float:
+        """When a buffer's first frame was or will be heard, in seconds of time.monotonic().
+
+        PortAudio's clock may be another one, even the wall's. How far it is off is told by each callback,
+        best by the one that came soonest after PortAudio had looked at its clock.
+        """
+        now = time.monotonic()
+        at = told.inputBufferAdcTime if self.kind == "input" else told.outputBufferDacTime
+        if not at:  # some host APIs do not tell
+            return now
+        offset = now - told.currentTime
+        if abs(offset - self._clock_offset) > CLOCK_STEP_S:
+            self._clock_offset = offset
+        self._clock_offset = min(self._clock_offset, offset)
+        return float(at + self._clock_offset)
 
 
 def _api_name(sd: ModuleType, device: int) -> str:

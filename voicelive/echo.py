@@ -49,6 +49,11 @@ class Reference:
         self._heard += frames
         return [self._read(at + lead_s * SAMPLE_RATE) for lead_s in leads_s]
 
+    def skip(self, frames: int) -> None:
+        """The microphone was away for so long."""
+        self._heard += frames
+        self._position = None if self._position is None else self._position + frames
+
     def _aligned(self) -> int:
         """Where the block begins. Times that jump, as those of a stream do in its first second, are obeyed
         as soon as some blocks agree."""

@@ -16,7 +16,7 @@ from voicelive.turns import Turn
 
 log = logging.getLogger(__name__)
 
-BACKLOG_BLOCKS = 1500  # half a minute, kept while the disk is busy
+QUEUED_PARTS = 1500  # half a minute, kept while the disk is busy
 
 
 class Recording:
@@ -34,36 +34,31 @@ class Recording:
         self._redact = redact
         self._on_failure = on_failure
         self._began_at: float | None = None  # time.monotonic() of the first frame
-        # Stereo blocks, turns, and None, put by close(), which ends the writer.
-        self._queue: queue.Queue[bytes | Turn | None] = queue.Queue(BACKLOG_BLOCKS)
+        # Stereo blocks, frames of silence, turns, and None, put by close(), which ends the writer.
+        self._queue: queue.Queue[bytes | int | Turn | None] = queue.Queue(QUEUED_PARTS)
         try:
             self._sound = open(self.paths[0], "xb", buffering=0, opener=for_owner_only)  # noqa: SIM115
-            self._turns = open(self.paths[1], "x", 1, "utf-8", opener=for_owner_only)  # noqa: SIM115
+            self._turns = open(  # noqa: SIM115
+                self.paths[1], "x", 1, "utf-8", "backslashreplace", opener=for_owner_only
+            )
         except OSError as error:
             raise failures.unusable_file(stem, error.strerror or error) from error
         self._writer = threading.Thread(target=self._write, name="recording", daemon=True)
         self._writer.start()
 
-    def add(self, block: bytes) -> None:
-        """The next block, in stereo. Never waits."""
-        self._put(block)
-
-    def keep(self, turn: Turn) -> None:
-        """A turn that is over. Never waits."""
-        self._put(turn)
-
-    def close(self) -> None:
-        """Write what waits, and finish both files."""
-        self._queue.put(None)
-        self._writer.join()
-
-    def _put(self, part: bytes | Turn) -> None:
+    def keep(self, part: bytes | int | Turn) -> None:
+        """The next block, in stereo; so many frames of silence; a turn that is over. Never waits."""
         if self._began_at is None:
             self._began_at = time.monotonic() - BLOCK_S
         try:
             self._queue.put_nowait(part)
         except queue.Full:
             log.warning("the recording lost a block: the disk is too slow")
+
+    def close(self) -> None:
+        """Write what waits, and finish both files."""
+        self._queue.put(None)
+        self._writer.join()
 
     def _write(self) -> None:
         try:
@@ -76,10 +71,12 @@ class Recording:
                         line = json.dumps(self._described(part), ensure_ascii=False)
                         self._turns.write(self._redact(line) + "\n")
                     else:
-                        file.writeframes(part)  # which corrects the header, too
-        except OSError as error:
-            log.error("the recording is not complete: %s", error)
-            self._on_failure(f"The recording is not complete: {error.strerror or error}.")
+                        pcm = bytes(2 * FRAME_BYTES * part) if isinstance(part, int) else part
+                        file.writeframes(pcm)  # which corrects the header, too
+        except Exception as error:  # wave has one of its own for a file of 4 GiB
+            log.exception("the recording is not complete")
+            why = error.strerror if isinstance(error, OSError) else error
+            self._on_failure(f"The recording is not complete: {why}.")
             while self._queue.get() is not None:
                 pass
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-LONGEST_LINE = 4096  # bytes that are typed without Enter
+LONGEST_LINE = 65536  # bytes; what is beyond is left out
 REFRESH_S = 0.2
 CLOSE_TIMEOUT_S = 0.5
 METER_CELLS = 10
@@ -44,10 +44,10 @@ def watch_keyboard(on_line: Callable[[str], None], on_end: Callable[[], None]) -
         typed = b""
         with suppress(OSError, ValueError):  # stdin was closed
             while data := os.read(sys.stdin.fileno(), LONGEST_LINE):
-                *lines, rest = (typed + data).split(b"\n")
-                typed = rest[:LONGEST_LINE]
+                *lines, typed = (line[:LONGEST_LINE] for line in (typed + data).split(b"\n"))
                 for line in lines:
                     on_line(line.decode(errors="replace").strip())
+        on_line(typed.decode(errors="replace").strip())
         on_end()
 
     if sys.stdin is None:  # its number may belong to another file by now
@@ -69,6 +69,8 @@ class LivePrompt:
         on_line: Callable[[str], None],
         on_end: Callable[[], None],
     ) -> None:
+        # To ask where the cursor is would hold up the end, and leave a slow terminal without echo.
+        os.environ["PROMPT_TOOLKIT_NO_CPR"] = "1"
         from prompt_toolkit.application import Application  # 0.1 s: not where there is no terminal
         from prompt_toolkit.buffer import Buffer
         from prompt_toolkit.filters import Condition
@@ -107,6 +109,7 @@ class LivePrompt:
         )
         self._lines = StdoutProxy(sleep_between_writes=0.01, raw=True)  # of printable text
         self._drawn = threading.Event()  # set when it runs, or has failed to
+        self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="terminal", daemon=True)
         self._thread.start()
 
@@ -119,6 +122,7 @@ class LivePrompt:
 
     def close(self) -> None:
         """Take the prompt away, and leave the terminal as it was."""
+        self._is_closed = True
         self._drawn.wait(CLOSE_TIMEOUT_S)
         self._lines.close()
         if loop := self._app.loop:
@@ -128,6 +132,7 @@ class LivePrompt:
 
     def _run(self) -> None:
         try:
-            self._app.run(pre_run=self._drawn.set, handle_sigint=False)
+            if not self._is_closed:
+                self._app.run(pre_run=self._drawn.set, handle_sigint=False)
         finally:
             self._drawn.set()

@@ -68,6 +68,11 @@ class Turns:
             if turn := self._turns.get(item_id):
                 turn.end = self._asked_at
 
+    def asked(self) -> None:
+        """An answer is asked for in so many words; it may be waited for already."""
+        with self._lock:
+            self._asked_at = self._asked_at or time.monotonic()
+
     def agent_sounds(self, item_id: str) -> None:
         """A piece of the agent's sound arrived."""
         with self._lock:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from voicelive.audio import FRAME_BYTES, SAMPLE_RATE, SILENCE, Source
+from voicelive.audio import FRAME_BYTES, SAMPLE_RATE, Source
 from voicelive.echo import LEAD_S, Reference
 from voicelive.recording import Recording
 from voicelive.wav import paced, silence
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 SILENT_BLOCKS = 250  # 5 s of nothing but zeros: no microphone that works is so quiet
 LEAST_PEAK = 2 / 32768  # more than the dither that resampling makes of zeros
 GAP_S = 1.0  # without a block: the microphone was away, and the recording goes on in silence
+MOST_GAP_S = 600.0
 
 
 class Uplink:
@@ -90,8 +91,11 @@ class Uplink:
         frames = len(block) // FRAME_BYTES
         timed = self._next_at if self.ended_at else getattr(self._source, "captured_at", None)
         captured_at = timed or time.monotonic() - frames / SAMPLE_RATE
-        while self._next_at and captured_at - self._next_at > GAP_S:
-            self._beside(SILENCE, self._next_at)
+        if self._next_at and captured_at - self._next_at > GAP_S:
+            away_s = min(captured_at - self._next_at, MOST_GAP_S)
+            self._reference.skip(round(away_s * SAMPLE_RATE))
+            if self._recording:
+                self._recording.keep(round(away_s * SAMPLE_RATE))
         early = self._beside(block, captured_at)
         self._send(interleaved(block, early) if self.is_stereo else block)
 
@@ -102,7 +106,7 @@ class Uplink:
         played, early = self._reference.beside(frames, captured_at, 0.0, LEAD_S)
         self._next_at = captured_at + frames / SAMPLE_RATE
         if self._recording:
-            self._recording.add(interleaved(block, played))
+            self._recording.keep(interleaved(block, played))
         return early
 
 
