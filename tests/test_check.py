@@ -37,7 +37,7 @@ class Checked:
             command, cwd=ROOT, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL
         )
         self.exit_code, self.text, self.stderr = run.returncode, run.stdout, run.stderr
-        rows = re.findall(r"^ *(ok|FAILED|-)  (.{16})  (.*(?:\n {26}.*)*)", run.stdout, re.MULTILINE)
+        rows = re.findall(r"^ *(ok|FAILED|-)  (.{17})  (.*(?:\n {27}.*)*)", run.stdout, re.MULTILINE)
         self.rows: dict[str, tuple[str, str]] = {name.strip(): (status, row) for status, name, row in rows}
 
     def found(self, name: str, status: str = "ok") -> str:
@@ -69,6 +69,7 @@ def test_all_is_well_with_the_stand_in(simulator: Simulator) -> None:
 
     assert checked.exit_code == 0
     assert checked.found("endpoint") == f"{simulator.endpoint} (--endpoint)"
+    assert checked.found("echo cancellation") == "server (default)"
     assert checked.found("voice") == "en-US-X (VOICE_NAME in the shell)"
     assert checked.found("api version") == "2026-07-15 (default)"
     assert "made-up" in checked.found("token", "-")

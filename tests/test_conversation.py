@@ -42,7 +42,7 @@ def test_the_next_answer_is_heard_from_its_first_frame() -> None:
 
 
 def test_the_service_is_told_how_much_was_heard() -> None:
-    held = Held(truncates=True)
+    held = Held(is_current=True)
     held.handle(UPDATED, created(), audio(b"\1\1" * 24_000))
     held.render(12_000)
 
@@ -54,7 +54,7 @@ def test_the_service_is_told_how_much_was_heard() -> None:
 
 
 def test_an_error_about_a_truncation_is_for_the_technical_log() -> None:
-    held = Held(truncates=True)
+    held = Held(is_current=True)
     held.handle(UPDATED, created(), audio(b"\1\1" * 24_000), SPEECH_STARTED)
     about = held.sent[0]["event_id"]
 
@@ -66,7 +66,7 @@ def test_an_error_about_a_truncation_is_for_the_technical_log() -> None:
 
 
 def test_what_waited_behind_the_item_that_was_cut_off_was_not_heard_at_all() -> None:
-    held = Held(truncates=True)
+    held = Held(is_current=True)
     held.handle(UPDATED, created(), added(item="a"), added(item="b"), words("One", item="a"))
     held.handle(words("Two", item="b"), audio(b"\1\1" * 4_800, item="a"), audio(b"\1\1" * 480, item="b"))
     held.handle(done())
@@ -78,7 +78,7 @@ def test_what_waited_behind_the_item_that_was_cut_off_was_not_heard_at_all() -> 
 
 
 def test_an_answer_that_ran_dry_when_it_was_cut_off_is_truncated_too() -> None:
-    held = Held(truncates=True)
+    held = Held(is_current=True)
     held.handle(UPDATED, created(), added(), audio(b"\1\1" * 2_400))
     held.render(4_800)
 
@@ -98,7 +98,7 @@ def test_an_answer_that_was_cut_off_before_its_first_sound_leaves_no_line() -> N
 
 
 def test_nothing_is_truncated_when_all_was_heard() -> None:
-    held = Held(truncates=True)
+    held = Held(is_current=True)
     held.handle(UPDATED, created(), audio(b"\1\1" * 480), done())
     held.render(480)
 
@@ -109,7 +109,7 @@ def test_nothing_is_truncated_when_all_was_heard() -> None:
 
 
 def test_another_session_is_not_told_of_an_answer_that_it_does_not_know() -> None:
-    held = Held(truncates=True)
+    held = Held(is_current=True)
     held.handle(UPDATED, created(), audio(b"\1\1" * 24_000))
     held.render(480)
 
@@ -121,7 +121,7 @@ def test_another_session_is_not_told_of_an_answer_that_it_does_not_know() -> Non
 
 
 def test_the_classic_routes_are_told_nothing() -> None:
-    held = Held(truncates=False)
+    held = Held(is_current=False)
     held.handle(UPDATED, created(), audio(b"\1\1" * 480), SPEECH_STARTED)
 
     assert held.sent == []

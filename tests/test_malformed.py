@@ -52,7 +52,7 @@ EVENTS = st.fixed_dictionaries(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(EVENTS, max_size=8))
 def test_no_event_harms_what_comes_after_it(events: list[dict[str, object]]) -> None:
-    held = Held(truncates=True)
+    held = Held(is_current=True)
     held.handle(UPDATED, *events)
     while held.playback.interrupt():  # whatever the events gave it to play
         pass

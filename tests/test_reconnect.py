@@ -32,7 +32,7 @@ DONE = json.dumps({"type": "response.done", "response": {"id": "resp_1", "status
 class Line:
     """A call to a service of one's own, and what it does."""
 
-    def __init__(self, url: str, truncates: bool = True) -> None:
+    def __init__(self, url: str, is_current: bool = True) -> None:
         redact = Redactor()
         self.notes: list[str] = []
         self.log = io.StringIO()
@@ -40,7 +40,9 @@ class Line:
         transcript = Transcript(Screen(redact), self.log, redact)
         sink = Sink()
         turns = Turns(sink.account)
-        self.conversation = Conversation(sink, transcript, turns, note=self.notes.append, truncates=truncates)
+        self.conversation = Conversation(
+            sink, transcript, turns, note=self.notes.append, is_current=is_current
+        )
         self.source = Blocks(endless=True)
         first_message = {"type": "session.update", "session": {}}
 
@@ -52,7 +54,7 @@ class Line:
 
 
 @contextmanager
-def on_the_line(*services: Callable[[ServerConnection], None], truncates: bool = True) -> Iterator[Line]:
+def on_the_line(*services: Callable[[ServerConnection], None], is_current: bool = True) -> Iterator[Line]:
     """A call; its first connection is with the first service, the second with the second, ..."""
     following = iter(services)
     ids = itertools.count(1)
@@ -66,7 +68,7 @@ def on_the_line(*services: Callable[[ServerConnection], None], truncates: bool =
             service(client)
 
     with websocket_server(handler) as url:
-        line = Line(url, truncates)
+        line = Line(url, is_current)
         line.call.start()
         try:
             yield line
@@ -118,7 +120,7 @@ def test_a_named_agent_goes_on_with_the_conversation() -> None:
 
 
 def test_a_classic_agent_starts_anew_and_says_so() -> None:
-    with on_the_line(cuts(CREATED, DONE), truncates=False) as line:
+    with on_the_line(cuts(CREATED, DONE), is_current=False) as line:
         wait_until(line.call, lambda: any("The agent starts anew." in note for note in line.notes))
 
     assert line.asked == ["", ""]

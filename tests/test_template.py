@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from program import NAMED, ROOT, Program, environment
 
 from voicelive import settings
 from voicelive.simulator import Simulator
+from voicelive.wav import paced
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PARTS = {path.stem: path for path in sorted((ROOT / "voicelive").glob("*.py"))}
@@ -234,8 +236,8 @@ def test_sound_comes_from_somewhere_else(copy: Path, simulator: Simulator, logs:
         caller, _ = gateway.accept()
         with caller:
             program.wait_for(lambda: "Speak." in program.stderr)
-            for start in range(0, len(pcm), 960):
-                caller.sendall(pcm[start : start + 960])
+            for block in paced((pcm[at : at + 960] for at in range(0, len(pcm), 960)), threading.Event()):
+                caller.sendall(block)
             program.wait_for(lambda: "Agent: You spoke" in program.stdout)
             program.type("q")
             assert program.wait() == 0

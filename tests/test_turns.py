@@ -96,7 +96,7 @@ def test_what_is_not_over_at_the_end_is_kept_too() -> None:
     kept = Kept()
     kept.handle(UPDATED, SPEECH_STARTED, COMMITTED, SAID, created(), added(), audio(b"\1\1" * 480), ANSWERED)
 
-    kept.turns.close()
+    kept.turns.settle(is_all_heard=True)
 
     assert [turn.text for turn in kept.over] == ["What time is it?", "Noon."]
 

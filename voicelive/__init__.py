@@ -18,10 +18,11 @@ Reading order, along the sound:
     uplink        from the microphone to the connection
     connection    one WebSocket that speaks dicts
     session       the session that the service is asked for
-    conversation  one conversation: blocks out, events in
+    messages      what the service is told besides
+    conversation  what the events mean, and what is answered
     transcript    what was said, in the order in which it was said
     turns         who spoke when, how soon the answer was heard, who was cut off
-    recording     both, kept
+    recording     sound and turns, in two files
     screen        the terminal: one line at a time
     terminal      the keyboard, and the part of a terminal that stays in place
     logs          the two files of a run, and what never gets into them

@@ -1,4 +1,4 @@
-"""PCM16, 24 kHz, mono: what a source and a sink are, and the account of what was heard."""
+"""PCM16, 24 kHz, mono: what a source and a sink are, the account of what was heard, other formats."""
 
 import threading
 import time

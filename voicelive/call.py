@@ -121,7 +121,9 @@ class Call:
             if now - ended_at > NO_SPEECH_S:
                 raise VoiceLiveError(f"The service noticed no speech in {self._source.name}.")
         elif self._conversation.is_resting:
-            words_may_come = self._conversation.awaits_words and now - self._last_event_at < WORDS_S
+            words_may_come = (
+                self._conversation.transcript.awaits_words and now - self._last_event_at < WORDS_S
+            )
             if now - ended_at > SETTLE_S and self._sink.wait_until_heard(0) and not words_may_come:
                 self.over.set()
         elif now - max(ended_at, self._last_event_at) > NO_ANSWER_S:

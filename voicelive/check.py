@@ -43,7 +43,8 @@ def check_all(plan: Plan, tone: bool, hello: bool) -> int:
     `tone` plays a short one. `hello` has the agent answer a typed "Hello.": that costs, and it may act.
     """
     redact = Redactor()
-    with open(os.devnull, "w") as nowhere, c_libraries_into(nowhere), Report(redact) as report:  # noqa: PTH123
+    report = Report(redact)
+    with open(os.devnull, "w") as nowhere, c_libraries_into(nowhere):  # noqa: PTH123
         report.head("Settings")
         is_set = check_settings(report, plan)
         report.head("Sound")
@@ -85,15 +86,15 @@ def described(setting: Setting, found: Found) -> str:
 
 def check_sound(report: Report, plan: Plan, tone: bool) -> None:
     """PortAudio, one second of the microphone, the speaker."""
-    there = report.look("PortAudio", portaudio)
+    has_portaudio = report.look("PortAudio", portaudio)
     if plan.input_file:
         path = plan.input_file
         report.look("microphone", lambda: f"the file {WavSource(path).name}")
-    elif there:
+    elif has_portaudio:
         report.look("microphone", lambda: listen(plan.input_device))
     if plan.output_file:
         report.skip("speaker", f"the file {plan.output_file}")
-    elif there:
+    elif has_portaudio:
         report.look("speaker", lambda: play(plan.output_device, tone))
 
 

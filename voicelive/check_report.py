@@ -5,8 +5,7 @@ import traceback
 from collections.abc import Callable
 
 from rich.console import Console
-from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from voicelive import VoiceLiveError, failures
@@ -21,27 +20,11 @@ class Report:
         self._redact = redact
         self._first: tuple[str, VoiceLiveError] | None = None  # row that failed
         self._console = Console(highlight=False, markup=False, emoji=False)
-        self._table = Table.grid("", "", "", "", padding=(0, 2, 0, 0))
-        self._table.columns[2].ratio = 1
-        self._table.columns[3].justify = "right"
-        is_plain = not self._console.is_terminal or self._console.is_dumb_terminal
-        self._live = None if is_plain else Live(self._table, console=self._console)
-
-    def __enter__(self) -> "Report":
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live:
-            self._live.stop()
+        self._is_table = self._console.is_terminal and not self._console.is_dumb_terminal
 
     def head(self, title: str) -> None:
         """The title of the rows that follow."""
-        if self._live:
-            self._table.add_row(Text(title, "bold"))
-        else:
-            self._console.print(title, soft_wrap=True)
+        self._console.print(Text(title, "bold"))
 
     def look(self, name: str, find: Callable[[], str]) -> bool:
         """A row with what `find` finds, and how long that took; whether it raised no VoiceLiveError."""
@@ -71,15 +54,20 @@ class Report:
         if self._first:
             name, failure = self._first
             text, exit_code = f"{name}: {failure.remedy} Then check again.", failure.exit_code
-        self._console.print(self._redact(printable(text)), soft_wrap=self._live is None)
+        self._console.print(self._redact(printable(text)), soft_wrap=not self._is_table)
         return exit_code
 
     def _show(self, status: str, name: str, found: str, took: str) -> None:
         found = self._redact(printable(found))
-        if self._live:
-            style = {"ok": "green", "FAILED": "bold red"}.get(status, "")
-            self._table.add_row(Text(status, style), name, Text(found), took)
-            self._live.refresh()
-        else:
-            lines = found.replace("\n", "\n" + 26 * " ")
-            self._console.print(f"{status:>6}  {name:16}  {lines}  {took}".rstrip(), soft_wrap=True)
+        if not self._is_table:
+            lines = found.replace("\n", "\n" + 27 * " ")
+            self._console.print(f"{status:>6}  {name:17}  {lines}  {took}".rstrip(), soft_wrap=True)
+            return
+        row = Table.grid(
+            Column(width=6), Column(width=17), Column(ratio=1), padding=(0, 2, 0, 0), expand=True
+        )
+        row.add_column(justify="right")
+        row.add_row(
+            Text(status, {"ok": "green", "FAILED": "bold red"}.get(status, "")), name, Text(found), took
+        )
+        self._console.print(row)

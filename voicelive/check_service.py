@@ -21,7 +21,8 @@ from voicelive.auth import Access, Service
 from voicelive.call import NO_ANSWER_S, SESSION_TIMEOUT_S
 from voicelive.check_report import Report
 from voicelive.connection import CONNECT_TIMEOUT_S, Connection, tls_context
-from voicelive.conversation import ANSWER_REQUEST, ECHO_CODES, typed_message
+from voicelive.conversation import ECHO_CODES
+from voicelive.messages import ANSWER_REQUEST, typed_message
 from voicelive.session import Message, wants_reference, without_reference
 from voicelive.talk import Plan, dial
 
@@ -174,11 +175,11 @@ class Line:
 
     def close(self) -> None:
         """Say goodbye."""
-        closing = threading.Thread(target=self._connection.close, name="goodbye")
-        closing.start()
+        goodbye = threading.Thread(target=self._connection.close, name="goodbye")
+        goodbye.start()
         for _ in self._events:
             pass
-        closing.join()
+        goodbye.join()
 
 
 def differences(asked: Message, got: Message, path: str = "") -> list[str]:

@@ -113,7 +113,9 @@ class Connection:
                 return None
             self._is_alive = True
             if opcode == websocket.ABNF.OPCODE_CLOSE:
-                self._note_close(frame.data)
+                self.close_code = int.from_bytes(frame.data[:2], "big") or 1005  # no status (RFC 6455)
+                self.close_reason = frame.data[2:].decode("utf-8", "replace")
+                log.info("closed by the service: %s %s", self.close_code, self.close_reason)
                 return None
             if opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
                 return cast(bytes, frame.data)
@@ -169,11 +171,6 @@ class Connection:
             with suppress(OSError):
                 # Not SSLSocket.shutdown, which takes TLS away under the other thread's feet.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-    def _note_close(self, data: bytes) -> None:
-        self.close_code = int.from_bytes(data[:2], "big") if len(data) >= 2 else 1005
-        self.close_reason = data[2:].decode("utf-8", "replace")
-        log.info("closed by the service: %s %s", self.close_code, self.close_reason)
 
 
 class _Traffic:
@@ -245,11 +242,10 @@ def tls_context() -> ssl.SSLContext:
 def _parse(data: bytes) -> dict[str, Any] | None:
     """The JSON object in a message; None, and a line in the log, for anything else."""
     try:
-        event = json.loads(data)
+        if isinstance(event := json.loads(data), dict):
+            return event
+        problem = "no JSON object"
     except (ValueError, RecursionError) as error:
-        log.warning("not JSON (%s): %s", error, brief(repr(data), LOGGED_CHARACTERS))
-        return None
-    if not isinstance(event, dict):
-        log.warning("no JSON object: %s", brief(repr(data), LOGGED_CHARACTERS))
-        return None
-    return event
+        problem = f"not JSON ({error})"
+    log.warning("%s: %s", problem, brief(repr(data), LOGGED_CHARACTERS))
+    return None

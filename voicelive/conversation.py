@@ -1,4 +1,4 @@
-"""One conversation: blocks out, events in."""
+"""One conversation: what the events mean, and what is answered."""
 
 import base64
 import logging
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from voicelive import failures
 from voicelive.audio import SAMPLE_RATE, Sink
+from voicelive.messages import ANSWER_REQUEST, CANCELLATION, UNIMPORTANT, truncation, typed_message
 from voicelive.session import Message
 from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, TYPED, USER, Transcript
 from voicelive.turns import Turns
@@ -17,11 +18,9 @@ log = logging.getLogger(__name__)
 
 LEAST_SESSION_S = 120.0
 FORGOTTEN_RESPONSES = 64  # so many that were cut off are remembered, for audio that comes late
-UNIMPORTANT = "unimportant"  # event id of messages, by which an error about them is known
 TOO_EARLY = "conversation_already_has_active_response"
 TOO_LATE = "response_cancel_not_active"
 ECHO_CODES = ("invalid_ec_", "change_in_ec_channels_not_allowed")  # protocol reference §2.5
-ANSWER_REQUEST: Message = {"type": "response.create"}
 
 
 class Conversation:
@@ -39,16 +38,16 @@ class Conversation:
         *,
         note: Callable[[str], None],
         interrupts: bool = True,
-        truncates: bool = False,
+        is_current: bool = False,
     ) -> None:
-        """`note` shows a line. `interrupts`: the user may cut in. `truncates`: the service is told then
-        how much was heard."""
+        """`note` shows a line. `interrupts`: the user may cut in. `is_current`: on the
+        current route the service is told how much was heard, and a conversation can go on by its id."""
         self._sink = sink
-        self._transcript = transcript
+        self.transcript = transcript
         self._turns = turns
         self._note = note
         self._interrupts = interrupts
-        self._truncates = truncates
+        self._is_current = is_current
         self.send: Callable[[Message], None] = log.debug  # the connection's, once there is one
         self.id = ""  # of the Foundry conversation, where it can go on in another session
         self.ends_at = float("inf")  # of the session, in seconds of time.monotonic()
@@ -66,11 +65,6 @@ class Conversation:
         self._current: list[str] = []  # responses since the user spoke last
         self._items: set[str] = set()  # of this session, with sound: what the service can truncate
         self._forgotten: deque[str] = deque(maxlen=FORGOTTEN_RESPONSES)  # those before: never heard
-
-    @property
-    def awaits_words(self) -> bool:
-        """Whether what the user said last is still being transcribed."""
-        return self._transcript.awaits_words
 
     @property
     def is_resting(self) -> bool:
@@ -94,7 +88,7 @@ class Conversation:
                 self._turns.user_ends()
             self._interrupt()
             if self.running:
-                self.send({"type": "response.cancel"})
+                self.send(CANCELLATION)
             self._go_on()
 
     def greet(self) -> None:
@@ -146,28 +140,29 @@ class Conversation:
                 self.user_speaks = False
                 self._turns.user_ends(str(event.get("item_id")))
             case "input_audio_buffer.committed", {"item_id": str(item)} if self._transcribes:
-                self._transcript.expect(item, USER)
+                self.transcript.expect(item, USER)
             case (
                 "conversation.item.created",
                 {"item": {"id": str(item), "role": "user", "content": [{"text": str(text)}]}},
             ):
-                self._transcript.finish(item, TYPED, text)
+                self.transcript.finish(item, TYPED, text)
             case "conversation.item.created", {"item": {"id": str(item), "role": "assistant"}}:
-                self._transcript.expect(item, AGENT_AUDIO, after=event.get("previous_item_id"))
+                self.transcript.expect(item, AGENT_AUDIO, after=event.get("previous_item_id"))
             case (
                 "conversation.item.input_audio_transcription.completed",
                 {"item_id": str(item), "transcript": str(text)},
             ):
-                self._transcript.finish(item, USER, text)
+                self.transcript.finish(item, USER, text)
             case "conversation.item.input_audio_transcription.failed", {"item_id": str(item)}:
-                self._transcript.finish(item, USER, "")
+                self.transcript.finish(item, USER, "")
                 self._note(f"Your words could not be transcribed{_reason(event.get('error'))}")
 
     def _on_agent(self, event: Message) -> None:
         """The agent's side: responses, their sound and their words."""
         match event.get("type"), event:
             case "response.created", {"response": {"id": str(response)} as details}:
-                self._remember_conversation(details.get("conversation_id"))
+                if self._is_current and isinstance(conversation := details.get("conversation_id"), str):
+                    self.id = conversation  # on the current route it can go on in another session
                 self.open_turn = False
                 self.running[response] = []
                 self._current.append(response)
@@ -178,13 +173,13 @@ class Conversation:
             case _, {"response_id": str(response)} if response in self._forgotten:
                 pass  # what was cut off is heard and written no further
             case "response.audio_transcript.done", {"transcript": str(text), "item_id": str(item)}:
-                self._transcript.finish(item, AGENT_AUDIO, text)
+                self.transcript.finish(item, AGENT_AUDIO, text)
             case "response.text.done", {"text": str(text), "item_id": str(item)}:
-                self._transcript.finish(item, AGENT_TEXT, text)
+                self.transcript.finish(item, AGENT_TEXT, text)
             case "response.audio_transcript.delta", {"delta": str(text), "item_id": str(item)}:
-                self._transcript.add(item, AGENT_AUDIO, text)
+                self.transcript.add(item, AGENT_AUDIO, text)
             case "response.text.delta", {"delta": str(text), "item_id": str(item)}:
-                self._transcript.add(item, AGENT_TEXT, text)
+                self.transcript.add(item, AGENT_TEXT, text)
             case "response.audio.delta", {"delta": str(audio), "item_id": str(item)}:
                 self._play(audio, item)
 
@@ -195,7 +190,7 @@ class Conversation:
             self.ready.clear()
             for items in self.running.values():
                 for item in items:
-                    self._transcript.finish(item, AGENT_AUDIO)
+                    self.transcript.finish(item, AGENT_AUDIO)
             self.running.clear()
             self._items.clear()
             self.ends_at = float("inf")
@@ -204,10 +199,10 @@ class Conversation:
 
     def _on_session(self, session_id: str) -> None:
         if not self._has_begun:
-            self._transcript.head(f"SessionID: {session_id}")
+            self.transcript.head(f"SessionID: {session_id}")
             self._note(f"Session {session_id}")
         else:
-            self._transcript.head(f"(reconnected as {session_id})")
+            self.transcript.head(f"(reconnected as {session_id})")
             memory = "The conversation goes on." if self.id else "The agent starts anew."
             self._note(f"Connected again, session {session_id}. {memory}")
         self._has_begun = True
@@ -217,18 +212,11 @@ class Conversation:
         if isinstance(expires_at, int):
             self.ends_at = time.monotonic() + max(expires_at - time.time(), LEAST_SESSION_S)
 
-    def _remember_conversation(self, conversation_id: object) -> None:
-        """On the current route a conversation can go on in another session, by its id."""
-        if self._truncates and isinstance(conversation_id, str):
-            self.id = conversation_id
-
     def _on_response_done(self, response: str, details: Message) -> None:
         for item in self.running.pop(response, []):
-            self._transcript.finish(item, AGENT_AUDIO)
-        match details:
-            case {"status": "failed" | "incomplete" as status}:
-                reason = _reason(details.get("status_details"))
-                self._note(f"The agent's answer is {status}{reason}")
+            self.transcript.finish(item, AGENT_AUDIO)
+        if (status := details.get("status")) in ("failed", "incomplete"):
+            self._note(f"The agent's answer is {status}{_reason(details.get('status_details'))}")
         self._go_on()
 
     def _on_error(self, error: Message) -> None:
@@ -263,7 +251,7 @@ class Conversation:
         self._forgotten.extend(self._current)
         self._current.clear()
         for item in unfinished:
-            self._transcript.interrupt(item)
+            self.transcript.interrupt(item)
         if heard is None:
             return
         if heard.frames < heard.received or heard.item_id in unfinished:
@@ -273,26 +261,10 @@ class Conversation:
 
     def _cut_off(self, item: str, frames: int) -> None:
         """Mark an answer, and tell the service, where it wants to know, how much of it was heard."""
-        self._transcript.interrupt(item)
+        self.transcript.interrupt(item)
         self._turns.interrupt(item)
-        if self._truncates and item in self._items:
-            played_ms = frames * 1000 // SAMPLE_RATE
-            self.send(
-                {
-                    "type": "conversation.item.truncate",
-                    "event_id": UNIMPORTANT,
-                    "item_id": item,
-                    "content_index": 0,
-                    "audio_end_ms": played_ms,
-                }
-            )
-
-
-def typed_message(text: str) -> Message:
-    """What tells the service of a typed message (protocol reference §2.9)."""
-    content = [{"type": "input_text", "text": text}]
-    item = {"type": "message", "role": "user", "content": content}
-    return {"type": "conversation.item.create", "item": item}
+        if self._is_current and item in self._items:
+            self.send(truncation(item, frames * 1000 // SAMPLE_RATE))
 
 
 def _reason(details: object) -> str:

@@ -1,4 +1,4 @@
-"""What went wrong, why, and what to type next: each failure is explained here and nowhere else."""
+"""What the service, the network and the sound card refuse: why, and what to type next."""
 
 import json
 import re

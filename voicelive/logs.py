@@ -119,7 +119,7 @@ def log_thread_failure(failure: threading.ExceptHookArgs) -> None:
 
 
 @contextlib.contextmanager
-def c_libraries_into(log: TextIO) -> Iterator[None]:
+def c_libraries_into(file: TextIO) -> Iterator[None]:
     """Let what C libraries write to the process's stderr (ALSA does) go to a file, not to the screen.
 
     Meanwhile `sys.stderr` is a stream of its own to where stderr went before.
@@ -132,7 +132,7 @@ def c_libraries_into(log: TextIO) -> Iterator[None]:
     sys.stderr = open(  # noqa: SIM115, PTH123  closed below; a descriptor has no path
         screen_fd, "w", buffering=1, encoding=python_stderr.encoding, errors="backslashreplace"
     )
-    os.dup2(log.fileno(), 2)
+    os.dup2(file.fileno(), 2)
     try:
         yield
     finally:

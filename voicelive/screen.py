@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import TextIO
+
+from voicelive.terminal import LivePrompt
 
 # Escape sequences (CSI, OSC and other strings, two-character ones), and control characters but line breaks.
 _UNPRINTABLE = re.compile(
@@ -29,13 +31,6 @@ def shown(path: Path) -> str:
     return str(path)
 
 
-class Prompt(Protocol):
-    """A part of the terminal that stays below all lines: see terminal.py."""
-
-    def print(self, lines: str) -> None: ...
-    def refresh(self) -> None: ...
-
-
 class Screen:
     """Both streams of a terminal, for all threads.
 
@@ -45,7 +40,7 @@ class Screen:
     """
 
     def __init__(self, redact: Callable[[str], str]) -> None:
-        self.prompt: Prompt | None = None
+        self.prompt: LivePrompt | None = None
         self.open_line = ""
         """What was said last, while it can still grow."""
         self._is_whole = False  # the open line is, though a mark may still follow

@@ -1,7 +1,7 @@
 """Settings: the value of each, where it came from, and all that is wrong with them at once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,17 +86,18 @@ class Settings:
 
     def find(self, setting: Setting) -> Found:
         """The value that counts and its source; an empty value where there is none."""
-        self.found[setting] = self._find(setting)
-        return self.found[setting]
+        values = ((source, value.strip()) for source, value in self._given(setting))
+        given = (Found(value, source) for source, value in values if value and not is_placeholder(value))
+        default = Found(setting.default, "default" if setting.default else "")
+        self.found[setting] = found = next(given, default)
+        return found
 
-    def _find(self, setting: Setting) -> Found:
-        candidates = [(setting.flag, self._flags.get(setting.name))]
-        candidates += [(f"{name} in the shell", self._shell.get(name)) for name in setting.variables]
-        candidates += [(f"{name} in .env", self._env_file.get(name)) for name in setting.variables]
-        for source, value in candidates:
-            if value and value.strip() and not is_placeholder(value):
-                return Found(value.strip(), source)
-        return Found(setting.default, "default" if setting.default else "")
+    def _given(self, setting: Setting) -> Iterator[tuple[str, str]]:
+        """The places where a value may stand, and what stands there; the first of use counts."""
+        yield setting.flag, self._flags.get(setting.name) or ""
+        for place, values in ("the shell", self._shell), (".env", self._env_file):
+            for name in setting.variables:
+                yield f"{name} in {place}", values.get(name, "")
 
     def get(self, setting: Setting) -> str:
         """The value, or '' where it is not set."""
@@ -105,10 +106,10 @@ class Settings:
     def require(self, setting: Setting, or_else: Setting | None = None) -> str:
         """The value; a missing one is a problem, named with the ways to set it."""
         if not (value := self.get(setting)):
-            placeholder = " still holds a placeholder" if self._has_placeholder(setting) else ""
+            is_unfilled = any(is_placeholder(value) for _, value in self._given(setting))
+            problem = "still holds a placeholder" if is_unfilled else "is missing"
             other = f", or else {or_else.ways}" if or_else else ""
-            missing = placeholder or " is missing"
-            self.reject(f"{setting.name.replace('_', ' ')}{missing}: set {setting.ways}{other}")
+            self.reject(f"{setting.name.replace('_', ' ')} {problem}: set {setting.ways}{other}")
         return value
 
     def reject(self, problem: str) -> None:
@@ -125,11 +126,6 @@ class Settings:
                 "where it comes from; `python voicelive_agent.py demo` needs none.",
                 EXIT_USAGE,
             )
-
-    def _has_placeholder(self, setting: Setting) -> bool:
-        sources = (self._shell, self._env_file)
-        values = [source.get(name) for source in sources for name in setting.variables]
-        return any(is_placeholder(value) for value in [self._flags.get(setting.name), *values] if value)
 
 
 def is_placeholder(value: str) -> bool:

@@ -7,7 +7,7 @@ import signal
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -87,16 +87,14 @@ def talk(plan: Plan) -> int:
 
 def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack: ExitStack) -> None:
     """Open everything, each thing with its end on the stack, and wait until the conversation is over."""
-    dial = Dialler(plan, redact.hide)
+    dialler = Dialler(plan, redact.hide)
     transcript = Transcript(screen, logs.conversation, redact)
     stack.callback(transcript.close)
     for line in log_head(plan):
         transcript.head(line)
     screen.note(introduction(plan))
-    source = open_source(plan, screen.note)
-    stack.callback(source.close)
-    sink = open_sink(plan, logs, screen.note)
-    stack.callback(sink.close)
+    source = stack.enter_context(closing(open_source(plan, screen.note)))
+    sink = stack.enter_context(closing(open_sink(plan, logs, screen.note)))
     screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}")
     recording = None
     if plan.records:
@@ -109,18 +107,18 @@ def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack
     elif plan.records or wants_reference(first_message):
         reference = Reference(sink)
     turns = Turns(sink.account, recording.keep if recording else None)
-    stack.callback(turns.close)
+    stack.callback(turns.settle, is_all_heard=True)
     transcript.on_line = turns.write
     conversation = Conversation(
         *(sink, transcript, turns),
         note=screen.note,
         interrupts=user_may_interrupt(first_message),
-        truncates=not plan.target.is_classic,
+        is_current=not plan.target.is_classic,
     )
     if plan.greets:
         conversation.greet()
     call = Call(
-        *(dial, first_message, conversation, source, sink, screen.note),
+        *(dialler, first_message, conversation, source, sink, screen.note),
         show_event=(lambda kind: screen.note(f"Received event: {kind}")) if plan.is_verbose else None,
         invitation="Type, and Enter." if plan.types_only else "Speak.",
         reference=reference,
@@ -137,12 +135,12 @@ def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack
     try:
         host.wait()
     except VoiceLiveError:
-        if dial.request_id:
-            screen.note(f"Request id: {dial.request_id}")
+        if dialler.request_id:
+            screen.note(f"Request id: {dialler.request_id}")
         raise
     finally:
         transcript.close()
-        turns.close()
+        turns.settle(is_all_heard=True)
         screen.note("\n".join([host.summary(), where_files_are(logs, recording)]))
     if isinstance(sink, WavSink) and sink.error:
         raise VoiceLiveError(f"{sink.name} is not complete: {sink.error}.")

@@ -23,13 +23,12 @@ class Turn:
 
     item_id: str
     role: Literal["user", "agent"]
-    text: str = ""
+    text: str = ""  # once all of it is there
     start: float | None = None
     end: float | None = None
     interrupted: bool = False
     asked_at: float | None = None  # the end of what the user said before
     received_at: float | None = None  # the first sound
-    is_whole: bool = False  # all of its text is there
 
     @property
     def latency_s(self) -> float | None:
@@ -96,7 +95,7 @@ class Turns:
         """All that was said in a turn, in words: a line of the transcript, of one of its kinds."""
         with self._lock:
             turn = self._turn(item_id, "user" if kind in (USER, TYPED) else "agent")
-            turn.text, turn.is_whole = text, True
+            turn.text = text
             if kind == TYPED:
                 turn.start = turn.end = time.monotonic()
 
@@ -106,18 +105,10 @@ class Turns:
             for turn in list(self._turns.values()):
                 if turn.role == "agent":
                     self._settle_sound(turn)
-                if turn.is_whole and (turn.role == "user" or turn.interrupted or is_all_heard):
+                if turn.text and (turn.role == "user" or turn.interrupted or is_all_heard):
                     self._keep(self._turns.pop(turn.item_id))
                     if turn.role == "agent" and not turn.interrupted:
                         self._hasty = 0
-
-    def close(self) -> None:
-        """What is there of the turns that are not over."""
-        self.settle(is_all_heard=True)
-        with self._lock:
-            for turn in self._turns.values():
-                if turn.text:
-                    self._keep(turn)
 
     def _settle_sound(self, turn: Turn) -> None:
         account = self._account(turn.item_id)
