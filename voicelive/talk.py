@@ -101,11 +101,7 @@ def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack
         recording = Recording(logs.conversation_path.with_suffix(""), redact, screen.note)
         stack.callback(recording.close)
     screen.note(where_files_are(logs, recording))
-    first_message, reference = plan.first_message, None
-    if not isinstance(sink, Playback):  # a sink that keeps no account of when it played what
-        first_message = without_reference(first_message)
-    elif plan.records or wants_reference(first_message):
-        reference = Reference(sink)
+    first_message, reference = reference_for(plan, sink)
     turns = Turns(sink.account, recording.keep if recording else None)
     stack.callback(turns.settle, is_all_heard=True)
     transcript.on_line = turns.write
@@ -141,9 +137,17 @@ def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack
     finally:
         transcript.close()
         turns.settle(is_all_heard=True)
-        screen.note("\n".join([host.summary(), where_files_are(logs, recording)]))
+        screen.note(f"{host.summary()}\n{where_files_are(logs, recording)}")
     if isinstance(sink, WavSink) and sink.error:
         raise VoiceLiveError(f"{sink.name} is not complete: {sink.error}.")
+
+
+def reference_for(plan: Plan, sink: Sink) -> tuple[Message, Reference | None]:
+    """The session to ask for, and what was played, where the run has a use for it."""
+    if not isinstance(sink, Playback):  # a sink that keeps no account of when it played what
+        return without_reference(plan.first_message), None
+    is_needed = plan.records or wants_reference(plan.first_message)
+    return plan.first_message, Reference(sink) if is_needed else None
 
 
 def where_files_are(logs: RunLogs, recording: Recording | None) -> str:
