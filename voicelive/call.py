@@ -161,10 +161,9 @@ class Call:
                 if connection.close_code == NORMAL and was_accepted and not self._renewing:
                     self._note(ended.message)
                     return
-                is_refused = connection.close_code == NORMAL and not was_accepted
-                is_refused = is_refused or connection.close_code == POLICY_VIOLATION
+                refusals = (POLICY_VIOLATION,) if was_accepted else (POLICY_VIOLATION, NORMAL)
                 is_forgotten = asked_for and not self._conversation.id  # refused: once more without it
-                if is_refused and not is_forgotten:
+                if connection.close_code in refusals and not is_forgotten:
                     raise ended
                 self._accept_loss(ended)
             self._connected_at, self._renewing = None, False
