@@ -31,14 +31,14 @@ def seconds_of(hertz: float, pcm: bytes) -> float:
 
 
 @contextmanager
-def listening(card: VirtualSoundCard, log_dir: Path) -> Iterator[ScriptedService]:
+def listening(card: VirtualSoundCard, log_dir: Path) -> Iterator[tuple[ScriptedService, Program]]:
     """The client on the sound card, and the service that it talks to."""
     service = ScriptedService()
     with websocket_server(service.serve) as url:
         endpoint = url.replace("ws://", "http://")
         program = Program(*("project", "--endpoint", endpoint, *NAMED), log_dir=log_dir, env=card.environment)
         service.wait_for_blocks()
-        yield service
+        yield service, program
         program.type("q")
         assert program.wait() == 0
 
@@ -46,7 +46,7 @@ def listening(card: VirtualSoundCard, log_dir: Path) -> Iterator[ScriptedService
 def test_late_audio_of_an_interrupted_answer_is_never_heard(
     sound_card: VirtualSoundCard, tmp_path: Path
 ) -> None:
-    with listening(sound_card, tmp_path) as service, sound_card.recording() as recording:
+    with listening(sound_card, tmp_path) as (service, _), sound_card.recording() as recording:
         service.begin_reply()
         service.send_audio(tone(500, seconds=3))
         recording.wait_for(lambda pcm: seconds_of(500, pcm) > 0.5, timeout_s=10)
@@ -65,12 +65,30 @@ def test_late_audio_of_an_interrupted_answer_is_never_heard(
     assert tone(2000, seconds=0.05) in heard, "the next answer, from its first frame on"
 
 
+def test_an_agent_that_seems_to_hear_itself_is_told_of_once(
+    sound_card: VirtualSoundCard, tmp_path: Path
+) -> None:
+    with listening(sound_card, tmp_path) as (service, program), sound_card.recording() as recording:
+        for pitch in (400, 600, 800):
+            service.begin_reply()
+            service.send_audio(tone(pitch, 2))
+            recording.wait_for(lambda pcm, pitch=pitch: seconds_of(pitch, pcm) > 0.1, 5)  # type: ignore[misc]
+            service.interrupt()
+            service.end_turn()
+            service.end_reply()
+        service.settle()
+        hint = "The agent seems to hear itself"
+        program.wait_for(lambda: hint in program.stderr)
+
+    assert program.stderr.count(hint) == 1
+
+
 def test_an_answer_is_heard_whole_while_every_core_is_busy(
     sound_card: VirtualSoundCard, tmp_path: Path
 ) -> None:
     answer = tone(500, seconds=3)
     burn = [sys.executable, "-c", "while True: pass"]
-    with listening(sound_card, tmp_path) as service, sound_card.recording() as recording:
+    with listening(sound_card, tmp_path) as (service, _), sound_card.recording() as recording:
         for _ in range(os.cpu_count() or 1):
             sound_card.start(burn)
         service.begin_reply()
@@ -90,7 +108,7 @@ def test_what_is_said_into_the_microphone_reaches_the_service_unchanged(
     sound_card: VirtualSoundCard, tmp_path: Path
 ) -> None:
     speech = np.random.default_rng(2).integers(-8000, 8000, SAMPLE_RATE_HZ).astype("<i2").tobytes()
-    with listening(sound_card, tmp_path) as service:
+    with listening(sound_card, tmp_path) as (service, _):
         speaker = sound_card.speak(speech)
         assert speaker.wait(timeout=10) == 0
         service.wait_for_sound(lambda heard: speech in heard)

@@ -18,7 +18,8 @@ from voicelive.turns import Turns
 
 SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait
 HEARS_ITSELF = (
-    "The agent seems to hear itself through the microphone: use a headset, or turn the loudspeaker down."
+    "The agent seems to hear itself through the microphone: use a headset, turn the loudspeaker\n"
+    "down, or try --echo-cancellation client."
 )
 
 
