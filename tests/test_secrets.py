@@ -18,10 +18,10 @@ from websockets.sync.server import ServerConnection
 from voicelive import VoiceLiveError
 from voicelive.auth import Access, AgentTarget, Service
 from voicelive.connection import Connection
+from voicelive.dial import Plan
 from voicelive.session import session_update
 from voicelive.settings import Settings
 from voicelive.simulator import Simulator
-from voicelive.talk import Plan
 
 
 def _part(text: str) -> str:

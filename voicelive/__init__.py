@@ -29,6 +29,7 @@ Reading order, along the sound:
     failures      what went wrong, why, and what to type next
     call          one conversation over as many connections as it takes
     host          what a person sees and types while it lasts
+    dial          what a run is to be, and how it reaches the service
     talk          the one place where the parts meet, and where a run ends
     cli           the options that the commands share
     commands      the commands that serve both kinds of project

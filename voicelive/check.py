@@ -25,10 +25,10 @@ from voicelive.auth import Access, access_with, fetch_tokens, needed_scopes, wit
 from voicelive.check_report import Report
 from voicelive.check_service import check_network, check_service
 from voicelive.devices import import_sounddevice
+from voicelive.dial import Plan
 from voicelive.logs import Redactor, c_libraries_into
 from voicelive.settings import ENDPOINT, Found, Setting
 from voicelive.soundcard import Microphone, Speaker
-from voicelive.talk import Plan
 from voicelive.uplink import LEAST_PEAK, peak
 from voicelive.wav import WavSource
 

@@ -22,9 +22,9 @@ from voicelive.call import NO_ANSWER_S, SESSION_TIMEOUT_S
 from voicelive.check_report import Report
 from voicelive.connection import CONNECT_TIMEOUT_S, Connection, tls_context
 from voicelive.conversation import ECHO_CODES
+from voicelive.dial import Plan, dial
 from voicelive.messages import ANSWER_REQUEST, typed_message
 from voicelive.session import Message, wants_reference, without_reference
-from voicelive.talk import Plan, dial
 
 GREETING = "Hello."
 

@@ -19,7 +19,7 @@ from voicelive.settings import Settings, read_env_file
 
 if TYPE_CHECKING:  # imported late below, so that --help need not wait for numpy
     from voicelive.auth import AgentTarget
-    from voicelive.talk import Plan
+    from voicelive.dial import Plan
 
 ROOT = Path(__file__).resolve().parents[1]  # where the scripts, .env and logs/ are
 
@@ -164,9 +164,9 @@ def make_plan(target: "AgentTarget", settings: Settings, options: Options, is_de
     Raises VoiceLiveError (exit code 2) for a wrong option.
     """
     from voicelive.auth import find_service
+    from voicelive.dial import Plan
     from voicelive.session import CLIENT_REFERENCE_SINCE, find_echo, read_overrides, session_update
     from voicelive.settings import VOICE
-    from voicelive.talk import Plan
 
     service = find_service(settings, target)
     echo = find_echo(settings)

@@ -155,7 +155,7 @@ class Conversation:
                 self.transcript.finish(item, USER, text)
             case "conversation.item.input_audio_transcription.failed", {"item_id": str(item)}:
                 self.transcript.finish(item, USER, "")
-                self._note(f"Your words could not be transcribed{_reason(event.get('error'))}")
+                self._note(f"Your words could not be transcribed{failures.reason_given(event.get('error'))}")
 
     def _on_agent(self, event: Message) -> None:
         """The agent's side: responses, their sound and their words."""
@@ -216,7 +216,9 @@ class Conversation:
         for item in self.running.pop(response, []):
             self.transcript.finish(item, AGENT_AUDIO)
         if (status := details.get("status")) in ("failed", "incomplete"):
-            self._note(f"The agent's answer is {status}{_reason(details.get('status_details'))}")
+            self._note(
+                f"The agent's answer is {status}{failures.reason_given(details.get('status_details'))}"
+            )
         self._go_on()
 
     def _on_error(self, error: Message) -> None:
@@ -265,11 +267,3 @@ class Conversation:
         self._turns.interrupt(item)
         if self._is_current and item in self._items:
             self.send(truncation(item, frames * 1000 // SAMPLE_RATE))
-
-
-def _reason(details: object) -> str:
-    """What the service says of a failure, for the end of a sentence."""
-    match details:
-        case {"error": {"message": str(why)}} | {"message": str(why)} | {"reason": str(why)}:
-            return f": {why}"
-    return "."

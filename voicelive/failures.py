@@ -149,6 +149,14 @@ def service_error(error: Mapping[str, object]) -> VoiceLiveError:
     return VoiceLiveError(f"{code or 'error'}: {message}{about}")
 
 
+def reason_given(details: object) -> str:
+    """What the service says of a failure, for the end of a sentence."""
+    match details:
+        case {"error": {"message": str(why)}} | {"message": str(why)} | {"reason": str(why)}:
+            return f": {why}"
+    return "."
+
+
 def no_session(seconds: float) -> VoiceLiveError:
     """The service took the connection, and never answered session.update."""
     return VoiceLiveError(

@@ -5,26 +5,21 @@ import logging
 import os
 import signal
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from voicelive import EXIT_USAGE, VoiceLiveError, failures
 from voicelive.audio import Playback, Sink, Source
-from voicelive.auth import Access, AgentTarget, Service, in_background, request_url, sign_in
 from voicelive.call import Call
-from voicelive.connection import Connection
 from voicelive.conversation import Conversation
+from voicelive.dial import Dialler, Plan
 from voicelive.echo import Reference
 from voicelive.host import Host
 from voicelive.logs import Redactor, RunLogs, c_libraries_into
 from voicelive.recording import Recording
 from voicelive.screen import Screen, shown
 from voicelive.session import Message, user_may_interrupt, wants_reference, without_reference
-from voicelive.settings import Settings
 from voicelive.soundcard import Microphone, Speaker, Watch
 from voicelive.terminal import is_live
 from voicelive.transcript import Transcript
@@ -34,28 +29,7 @@ from voicelive.wav import Silence, WavSink, WavSource
 log = logging.getLogger(__name__)
 
 SWITCH_S = 0.0005  # for so long an audio callback waits for another thread, not for Python's 5 ms
-CLIENT_REFERENCE_FEATURE = "client_ec_reference:true"
 SAMPLE = Path(__file__).with_name("sample.wav")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that is decided before anything is opened."""
-
-    target: AgentTarget
-    service: Service
-    settings: Settings
-    first_message: Message  # session.update
-    log_dir: Path
-    input_file: Path | None = None
-    output_file: Path | None = None
-    input_device: str | None = None  # a number or a part of a name
-    output_device: str | None = None
-    types_only: bool = False  # no microphone
-    greets: bool = False  # the agent speaks first
-    is_verbose: bool = False  # the name of each event is shown
-    records: bool = False
-    is_demo: bool = False  # sound that is missing is replaced by a sample and a file
 
 
 def talk(plan: Plan) -> int:
@@ -154,38 +128,6 @@ def where_files_are(logs: RunLogs, recording: Recording | None) -> str:
     """The files of the run, a line each."""
     paths = [logs.conversation_path, logs.technical_path, *(recording.paths if recording else ())]
     return "Logs: " + "\n      ".join(shown(path) for path in paths)
-
-
-class Dialler:
-    """Connects to the service, each time with fresh tokens; the first ones are fetched right away."""
-
-    def __init__(self, plan: Plan, hide: Callable[[str], None]) -> None:
-        self.request_id = ""  # of the newest handshake, for the service's support
-        self._plan = plan
-        self._sign_in = partial(sign_in, plan.service, plan.target, plan.settings, hide)
-        self._first = [in_background(self._sign_in)]
-
-    def __call__(self, conversation_id: str, first_message: Message) -> Connection:
-        """A new connection, for a session like this; '' begins a new conversation.
-
-        Blocks, and raises VoiceLiveError.
-        """
-        access = self._first.pop().result() if self._first else self._sign_in()
-        self.request_id = str(uuid.uuid4())
-        target = self._plan.target.going_on_with(conversation_id)
-        return dial(self._plan.service, target, access, self.request_id, first_message)
-
-
-def dial(
-    service: Service, target: AgentTarget, access: Access, request_id: str, first_message: Message
-) -> Connection:
-    """Open one connection, for a session like this.
-
-    Raises VoiceLiveError where the service is not reached or refuses.
-    """
-    features = CLIENT_REFERENCE_FEATURE if wants_reference(first_message) else ""
-    headers = {**access.headers, "x-ms-client-request-id": request_id}
-    return Connection(request_url(service, target, access, features), headers)
 
 
 def introduction(plan: Plan) -> str:
