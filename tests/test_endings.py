@@ -44,7 +44,7 @@ def test_a_refusal_is_told_with_the_request_id_and_the_log(logs: Path, sound: tu
     assert "`Cognitive Services User` and `Foundry User`" in program.stderr
     assert re.search(r"Request id: [0-9a-f-]{36}", program.stderr)
     assert "_voicelive.log" in program.stderr
-    assert program.stderr.endswith("python voicelive_agent.py check project\n")
+    assert program.stderr.endswith(" voicelive_agent.py check project\n")
 
 
 def test_an_agent_that_the_service_does_not_know_ends_the_run(

@@ -274,7 +274,7 @@ def test_transcripts_go_somewhere_else(
     assert talk(copy, simulator, logs, *sound).wait() == 0
 
     lines = (logs / "lines.txt").read_text().splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["User Input", "Agent Audio Response"]
+    assert [line.partition(":")[0] for line in lines] == ["user", "agent"]
 
 
 def test_the_changes_are_those_of_the_table() -> None:

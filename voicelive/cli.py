@@ -15,7 +15,7 @@ import typer
 
 from voicelive import EXIT_FAILED, EXIT_USAGE, VoiceLiveError, failures
 from voicelive.logs import without_secrets
-from voicelive.settings import Settings, read_env_file
+from voicelive.settings import ECHO_CANCELLATION, VOICE, Settings, read_env_file
 
 if TYPE_CHECKING:  # imported late below, so that --help need not wait for numpy
     from voicelive.auth import AgentTarget
@@ -34,15 +34,13 @@ class Options:
     api_version: Annotated[
         str | None, typer.Option(help="Version of the Voice Live API.", show_default="by kind of agent")
     ] = None
-    voice: Annotated[
-        str | None, typer.Option(help="The agent's voice.", show_default="en-US-Ava:DragonHDLatestNeural")
-    ] = None
+    voice: Annotated[str | None, typer.Option(help="The agent's voice.", show_default=VOICE.default)] = None
     echo_cancellation: Annotated[
         str | None,
         typer.Option(
             metavar="server|client|off",
             help="Whose account of the agent's sound is taken out of the microphone's.",
-            show_default="server",
+            show_default=ECHO_CANCELLATION.default,
         ),
     ] = None
     session: Annotated[
@@ -166,7 +164,6 @@ def make_plan(target: "AgentTarget", settings: Settings, options: Options, is_de
     from voicelive.auth import find_service
     from voicelive.dial import Plan
     from voicelive.session import CLIENT_REFERENCE_SINCE, find_echo, read_overrides, session_update
-    from voicelive.settings import VOICE
 
     service = find_service(settings, target)
     echo = find_echo(settings)

@@ -24,11 +24,12 @@ from voicelive.soundcard import Microphone, Speaker, Watch
 from voicelive.terminal import is_live
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
-from voicelive.wav import Silence, WavSink, WavSource
+from voicelive.wav import Silence, TimedSink, WavSink, WavSource
 
 log = logging.getLogger(__name__)
 
 SWITCH_S = 0.0005  # for so long an audio callback waits for another thread, not for Python's 5 ms
+KINDS = {"project": "Foundry project", "hub": "Hub project"}  # by variant
 SAMPLE = Path(__file__).with_name("sample.wav")
 
 
@@ -54,8 +55,11 @@ def talk(plan: Plan) -> int:
         else:
             return 0
         where = f"Technical log: {shown(logs.technical_path)}"
-        look = f"To look at each part: python voicelive_agent.py check {plan.target.variant}"
-        screen.note("\n".join([failures.in_words(failure), where, *([] if plan.is_demo else [look])]))
+        lines = [failures.in_words(failure), where]
+        if plan.target.variant in KINDS and not plan.is_demo:
+            check = f"{shown(Path(sys.executable))} voicelive_agent.py check {plan.target.variant}"
+            lines.append(f"To look at each part: {check}")
+        screen.note("\n".join(lines))
         return failure.exit_code
 
 
@@ -112,7 +116,7 @@ def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack
         transcript.close()
         turns.settle(is_all_heard=True)
         screen.note(f"{host.summary()}\n{where_files_are(logs, recording)}")
-    if isinstance(sink, WavSink) and sink.error:
+    if isinstance(sink, TimedSink) and sink.error:
         raise VoiceLiveError(f"{sink.name} is not complete: {sink.error}.")
 
 
@@ -134,7 +138,7 @@ def introduction(plan: Plan) -> str:
     """Who talks to whom, for the screen."""
     target, service = plan.target, plan.service
     lines = [
-        f"{'Hub' if target.variant == 'hub' else 'Foundry'} project {target.project}, agent {target.agent}",
+        f"{KINDS.get(target.variant, target.variant)} {target.project}, agent {target.agent}",
         f"Service: {service.host}, api-version {service.api_version}",
     ]
     if target.is_classic and not plan.is_demo:

@@ -102,7 +102,7 @@ class TimedSink(Playback):
         self._clock.start()
 
     def write(self, block: bytes) -> None:
-        """Take the next block. An OSError is the last that is heard of it; the conversation goes on."""
+        """Take the next block. Where that fails, no more is written; the conversation goes on, and tells."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -118,9 +118,9 @@ class TimedSink(Playback):
             try:
                 if not self.error:
                     self.write(bytes(block))
-            except OSError as error:
-                log.error("%s: %s; what follows is not written", self.name, error)
-                self.error = error.strerror or str(error)
+            except Exception as error:
+                log.exception("%s: what follows is not written", self.name)
+                self.error = str(error.strerror if isinstance(error, OSError) else error) or "it failed"
 
 
 class WavSink(TimedSink):
