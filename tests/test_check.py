@@ -211,6 +211,31 @@ def test_a_service_that_refuses(fault: str, row: str, exit_code: int, said: str)
     assert re.search(r"[Rr]equest id:? [0-9a-f-]{36}", checked.text)
 
 
+def test_a_session_that_the_service_does_not_take(simulator: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "session.json").write_text('{"nonsense": 1}')
+    more = ("--session", str(tmp_path / "session.json"))
+
+    checked = Checked("--endpoint", simulator.endpoint, *NAMED, *FILES, *more)
+
+    assert checked.exit_code == 1
+    assert "invalid_session_update_message" in checked.found("session.updated", "FAILED")
+    assert "check --session and the" in checked.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sounddevice brings PortAudio elsewhere")
+def test_without_portaudio_the_package_is_named(simulator: Simulator, tmp_path: Path) -> None:
+    hidden = "import ctypes.util; ctypes.util.find_library = lambda name: None"
+    (tmp_path / "sitecustomize.py").write_text(hidden)
+
+    checked = Checked("--endpoint", simulator.endpoint, *NAMED, PYTHONPATH=str(tmp_path))
+
+    assert checked.exit_code == 1
+    assert "PortAudio library not found" in checked.found("PortAudio", "FAILED")
+    assert "sudo apt install libportaudio2" in checked.text
+    assert "microphone" not in checked.rows
+    assert checked.found("session.updated")
+
+
 def test_a_service_that_refuses_the_reference_is_asked_without_as_in_a_conversation() -> None:
     with Simulator(faults=["no-client-reference"]) as simulator:
         asked = ("--endpoint", simulator.endpoint, *NAMED, *FILES, "--echo-cancellation", "client")
