@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ SILENCE = bytes(BLOCK_BYTES)
 RAMP_FRAMES = SAMPLE_RATE // 250  # 4 ms: heard as silence at once, and not as a click
 BACKLOG_BLOCKS = 50  # one second of speech is kept where nobody fetches it
 REBUFFER_FRAMES = SAMPLE_RATE // 25  # 40 ms, gathered after an underrun, against stutter
+PIECE_BYTES = 2 * SAMPLE_RATE  # one second
 ACCOUNTS = 256  # so many items are remembered
 KEPT_PIECES = 2048  # of what was played, where nobody fetches them: some seconds
 
@@ -70,6 +71,36 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass
+class _Piece:
+    """Sound of one item that waits: `pcm[begin:end]`. It is filled up before there is another."""
+
+    item_id: str
+    pcm: bytearray = field(default_factory=lambda: bytearray(PIECE_BYTES))
+    begin: int = 0
+    end: int = 0
+
+    def __len__(self) -> int:
+        return self.end - self.begin
+
+    @property
+    def has_room(self) -> bool:
+        return self.end < len(self.pcm)
+
+    def add(self, pcm: memoryview) -> int:
+        """Take as much of it as there is room for; so many bytes."""
+        size = min(len(pcm), len(self.pcm) - self.end)
+        self.pcm[self.end : self.end + size] = pcm[:size]
+        self.end += size
+        return size
+
+    def take(self, most: int) -> memoryview:
+        """The next bytes, `most` at most, which wait no more."""
+        part = memoryview(self.pcm)[self.begin : min(self.begin + most, self.end)]
+        self.begin += len(part)
+        return part
+
+
 class Playback:
     """The agent's sound on its way out, and the one account of what was really played.
 
@@ -80,7 +111,7 @@ class Playback:
     def __init__(self) -> None:
         self.underruns = 0  # times that an item's sound came too late to go on without a gap
         self._lock = threading.Lock()  # guards what follows; held to copy a block at most
-        self._waiting: deque[tuple[str, memoryview]] = deque()  # (item, what is left of a piece)
+        self._waiting: deque[_Piece] = deque()  # none of them empty
         self._accounts: dict[str, Account] = {}  # by item
         self._ramp = memoryview(b"")  # the end of what was cut off, heard before all else
         self._current: str | None = None  # the item that was heard last; None once it was cut off
@@ -100,7 +131,7 @@ class Playback:
             if item_id == self._current and not self._waiting:  # it came too late
                 self._hold = REBUFFER_FRAMES
                 self.underruns += 1
-            self._waiting.append((item_id, memoryview(pcm)))
+            self._append(memoryview(pcm), item_id)
             self._account(item_id).received += len(pcm) // FRAME_BYTES
             self._idle.clear()
 
@@ -113,11 +144,11 @@ class Playback:
             item_id, self._current = self._current, None
             dropped, self._waiting = self._waiting, deque()
             if dropped:
-                item_id, piece = dropped[0]
+                item_id = dropped[0].item_id
                 if not self._ramp:
-                    self._ramp = fade_out(piece[: RAMP_FRAMES * FRAME_BYTES])
+                    self._ramp = fade_out(dropped[0].take(RAMP_FRAMES * FRAME_BYTES))
                     self._account(item_id).heard += len(self._ramp) // FRAME_BYTES
-            behind = dict.fromkeys(waiting for waiting, _ in dropped if waiting != item_id)
+            behind = dict.fromkeys(piece.item_id for piece in dropped if piece.item_id != item_id)
             self._half_frame = b""
             if not item_id:
                 return None
@@ -147,17 +178,17 @@ class Playback:
                 out[filled:] = bytes(len(out) - filled)
                 return
             while self._waiting and filled < len(out):
-                item_id, piece = self._waiting.popleft()
-                part = piece[: len(out) - filled]
+                piece = self._waiting[0]
+                part = piece.take(len(out) - filled)
                 out[filled : filled + len(part)] = part
                 filled += len(part)
-                self._current = item_id
-                account = self._account(item_id)
+                self._current = piece.item_id
+                account = self._account(piece.item_id)
                 account.heard += len(part) // FRAME_BYTES
                 account.ended_at = time.monotonic()
                 account.began_at = account.began_at or account.ended_at
-                if rest := piece[len(part) :]:
-                    self._waiting.appendleft((item_id, rest))
+                if not len(piece):
+                    self._waiting.popleft()
             if not self._waiting and not self._ramp and not self._idle.is_set():
                 self._idle.set()
         out[filled:] = bytes(len(out) - filled)
@@ -175,9 +206,16 @@ class Playback:
         """Whether to wait, after an underrun, for a little more sound than the next `frames`."""
         if self._hold <= 0:
             return False
-        waiting = sum(len(piece) for _, piece in self._waiting) // FRAME_BYTES
+        waiting = sum(len(piece) for piece in self._waiting) // FRAME_BYTES
         self._hold = self._hold - frames if waiting < REBUFFER_FRAMES else 0
         return self._hold > 0
+
+    def _append(self, pcm: memoryview, item_id: str) -> None:
+        """Fill up the last piece, then others: small deltas are to cost no more than their PCM."""
+        while len(pcm):
+            if not self._waiting or self._waiting[-1].item_id != item_id or not self._waiting[-1].has_room:
+                self._waiting.append(_Piece(item_id))
+            pcm = pcm[self._waiting[-1].add(pcm) :]
 
     def _account(self, item_id: str) -> Account:
         while len(self._accounts) > ACCOUNTS:
