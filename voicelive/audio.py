@@ -76,7 +76,7 @@ class _Piece:
     """Sound of one item that waits: `pcm[begin:end]`. It is filled up before there is another."""
 
     item_id: str
-    pcm: bytearray = field(default_factory=lambda: bytearray(PIECE_BYTES))
+    pcm: bytearray | memoryview = field(default_factory=lambda: bytearray(PIECE_BYTES))
     begin: int = 0
     end: int = 0
 
@@ -110,7 +110,7 @@ class Playback:
 
     def __init__(self) -> None:
         self.underruns = 0  # times that an item's sound came too late to go on without a gap
-        self._lock = threading.Lock()  # guards what follows; held to copy a block at most
+        self._lock = threading.Lock()  # guards what follows; held to copy a delta, or a block, at most
         self._waiting: deque[_Piece] = deque()  # none of them empty
         self._accounts: dict[str, Account] = {}  # by item
         self._ramp = memoryview(b"")  # the end of what was cut off, heard before all else
@@ -212,6 +212,9 @@ class Playback:
 
     def _append(self, pcm: memoryview, item_id: str) -> None:
         """Fill up the last piece, then others: small deltas are to cost no more than their PCM."""
+        if len(pcm) > PIECE_BYTES:  # not to be copied while the sound card waits
+            self._waiting.append(_Piece(item_id, pcm, end=len(pcm)))
+            return
         while len(pcm):
             if not self._waiting or self._waiting[-1].item_id != item_id or not self._waiting[-1].has_room:
                 self._waiting.append(_Piece(item_id))

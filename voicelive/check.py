@@ -27,7 +27,7 @@ from voicelive.check_service import check_network, check_service
 from voicelive.devices import import_sounddevice
 from voicelive.dial import Plan
 from voicelive.logs import Redactor, c_libraries_into
-from voicelive.settings import ENDPOINT, Found, Setting
+from voicelive.settings import API_KEY, ENDPOINT, Found, Setting
 from voicelive.soundcard import Microphone, Speaker
 from voicelive.uplink import LEAST_PEAK, peak
 from voicelive.wav import WavSource
@@ -43,6 +43,7 @@ def check_all(plan: Plan, tone: bool, hello: bool) -> int:
     `tone` plays a short one. `hello` has the agent answer a typed "Hello.": that costs, and it may act.
     """
     redact = Redactor()
+    redact.hide(plan.settings.get(API_KEY))
     report = Report(redact)
     with open(os.devnull, "w") as nowhere, c_libraries_into(nowhere):  # noqa: PTH123
         report.head("Settings")
@@ -63,7 +64,6 @@ def check_all(plan: Plan, tone: bool, hello: bool) -> int:
 
 def check_settings(report: Report, plan: Plan) -> bool:
     """A row for each that is set, and one for all that are missing or impossible; whether none is."""
-    needed_scopes(plan.target, plan.settings)  # asks for the key
     for setting, found in plan.settings.found.items():
         name = setting.name.replace("_", " ")
         if found.value:

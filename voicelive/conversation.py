@@ -40,8 +40,8 @@ class Conversation:
         interrupts: bool = True,
         is_current: bool = False,
     ) -> None:
-        """`note` shows a line. `interrupts`: the user may cut in. `is_current`: on the
-        current route the service is told how much was heard, and a conversation can go on by its id."""
+        """`note` shows a line. `interrupts`: the user may cut in. `is_current`: on the current route the
+        service is told how much was heard, and a conversation can go on by its id."""
         self._sink = sink
         self.transcript = transcript
         self._turns = turns
@@ -240,11 +240,11 @@ class Conversation:
 
     def _play(self, audio: str, item: str) -> None:
         self._items.add(item)
-        self._turns.agent_sounds(item)
         try:
             self._sink.play(base64.b64decode(audio, validate=True), item)
         except ValueError as error:
             log.warning("audio left out: %s", error)
+        self._turns.agent_sounds(item)  # sound comes first
 
     def _interrupt(self) -> None:
         """Fall silent at once, and for good: nothing of the responses so far is heard any more."""

@@ -33,6 +33,7 @@ class Recording:
         self.paths = stem.with_suffix(".wav"), stem.with_suffix(".jsonl")
         self._redact = redact
         self._on_failure = on_failure
+        self._lost = 0  # parts that did not fit into the queue
         self._began_at: float | None = None  # time.monotonic() of the first frame
         # Stereo blocks, frames of silence, turns, and None, put by close(), which ends the writer.
         self._queue: queue.Queue[bytes | int | Turn | None] = queue.Queue(QUEUED_PARTS)
@@ -52,13 +53,15 @@ class Recording:
             self._began_at = time.monotonic() - BLOCK_S
         try:
             self._queue.put_nowait(part)
-        except queue.Full:
-            log.warning("the recording lost a block: the disk is too slow")
+        except queue.Full:  # the disk is too slow, for the log as well
+            self._lost += 1
 
     def close(self) -> None:
         """Write what waits, and finish both files."""
         self._queue.put(None)
         self._writer.join()
+        if self._lost:
+            log.warning("the recording lost %d blocks: the disk is too slow", self._lost)
 
     def _write(self) -> None:
         try:
@@ -70,9 +73,11 @@ class Recording:
                     if isinstance(part, Turn):
                         line = json.dumps(self._described(part), ensure_ascii=False)
                         self._turns.write(self._redact(line) + "\n")
+                    elif isinstance(part, int):
+                        for at in range(0, part, SAMPLE_RATE):  # a second at a time
+                            file.writeframes(bytes(2 * FRAME_BYTES * min(SAMPLE_RATE, part - at)))
                     else:
-                        pcm = bytes(2 * FRAME_BYTES * part) if isinstance(part, int) else part
-                        file.writeframes(pcm)  # which corrects the header, too
+                        file.writeframes(part)  # which corrects the header, too
         except Exception as error:  # wave has one of its own for a file of 4 GiB
             log.exception("the recording is not complete")
             why = error.strerror if isinstance(error, OSError) else error

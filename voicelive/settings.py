@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -63,7 +63,7 @@ VOICE = Setting("voice", ("AZURE_VOICE_LIVE_VOICE", "VOICE_NAME"), default="en-U
 class Found:
     """A value and its source: `--endpoint`, `NAME in the shell`, `NAME in .env` or `default`."""
 
-    value: str
+    value: str = field(repr=False)  # may be the key
     source: str
 
 

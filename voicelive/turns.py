@@ -101,14 +101,17 @@ class Turns:
 
     def settle(self, is_all_heard: bool) -> None:
         """See what became of the turns; `is_all_heard`: nothing is left to be heard."""
+        over = []
         with self._lock:
             for turn in list(self._turns.values()):
                 if turn.role == "agent":
                     self._settle_sound(turn)
                 if turn.text and (turn.role == "user" or turn.interrupted or is_all_heard):
-                    self._keep(self._turns.pop(turn.item_id))
+                    over.append(self._turns.pop(turn.item_id))
                     if turn.role == "agent" and not turn.interrupted:
                         self._hasty = 0
+        for turn in over:  # without the lock: the reader is not to wait for a file
+            self._keep(turn)
 
     def _settle_sound(self, turn: Turn) -> None:
         account = self._account(turn.item_id)
