@@ -7,6 +7,7 @@ import typer
 
 from voicelive import cli
 from voicelive.auth import ML_SCOPE, AgentTarget
+from voicelive.options import Options
 from voicelive.settings import AGENT_ID, CONNECTION_STRING, Settings
 
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -30,15 +31,10 @@ def hub_target(settings: Settings) -> AgentTarget:
 
 
 @app.command()
-@cli.shared_options
-def hub(
-    options: cli.Options,
-    agent_id: cli.AgentId = None,
-    connection_string: cli.ConnectionString = None,
-) -> None:
+@cli.takes(AGENT_ID, CONNECTION_STRING)
+def hub(options: Options) -> None:
     """Talk to an agent in a hub-based project."""
-    settings = options.settings(agent_id=agent_id, connection_string=connection_string)
-    cli.start(hub_target(settings), settings, options)
+    cli.start(hub_target, options)
 
 
 if __name__ == "__main__":

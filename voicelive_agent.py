@@ -8,6 +8,7 @@ import typer
 from hub_variant import hub, hub_target
 from voicelive import cli, commands
 from voicelive.auth import AI_SCOPE, AgentTarget
+from voicelive.options import Options
 from voicelive.settings import (
     AGENT_ID,
     AGENT_NAME,
@@ -44,28 +45,15 @@ def project_target(settings: Settings) -> AgentTarget:
 
 
 @app.command()
-@cli.shared_options
-def project(
-    options: cli.Options,
-    project_name: cli.ProjectName = None,
-    agent_name: cli.AgentName = None,
-    agent_version: cli.AgentVersion = None,
-    conversation_id: cli.ConversationId = None,
-    agent_id: cli.AgentId = None,
-) -> None:
+@cli.takes(PROJECT_NAME, AGENT_NAME, AGENT_VERSION, CONVERSATION_ID, AGENT_ID)
+def project(options: Options) -> None:
     """Talk to an agent in a Foundry project."""
-    settings = options.settings(
-        project_name=project_name,
-        agent_name=agent_name,
-        agent_version=agent_version,
-        conversation_id=conversation_id,
-        agent_id=agent_id,
-    )
-    cli.start(project_target(settings), settings, options)
+    cli.start(project_target, options)
 
 
 app.command()(hub)
-commands.add_to(app, {"project": project_target, "hub": hub_target}, starts={"project": project, "hub": hub})
+demo = commands.add_to(app, {"project": project_target, "hub": hub_target})
+commands.add_start(app, {"project": project, "hub": hub}, demo)
 
 if __name__ == "__main__":
     app()

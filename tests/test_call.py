@@ -63,7 +63,7 @@ def on_the_line(service: Callable[[ServerConnection], None], source: Blocks) -> 
     conversation = Conversation(sink, transcript, Turns(sink.account), note=lambda _: None)
     with websocket_server(service) as url:
         first_message = {"type": "session.update", "session": {}}
-        call = Call(lambda *_: Connection(url, {}), first_message, conversation, source, sink, lambda _: None)
+        call = Call(lambda *_: Connection(url, {}), first_message, conversation, source)
         call.start()
         try:
             yield call

@@ -60,17 +60,17 @@ def hosted() -> Iterator[tuple[Host, Service]]:
     source = Blocks(b"\xff\x7f" * (BLOCK_BYTES // 2), endless=True)
     with websocket_server(service.serve) as url:
         first = {"type": "session.update", "session": {}}
-        call = Call(lambda *_: Connection(url, {}), first, conversation, source, sink, screen.note)
+        call = Call(lambda *_: Connection(url, {}), first, conversation, source)
         call.start()
         try:
-            yield Host(call, conversation, transcript, turns, source, sink, [], screen, False), service
+            yield Host(call, screen), service
         finally:
             call.end()
 
 
 def test_the_status_tells_who_is_talking_and_the_latency() -> None:
     with hosted() as (host, service):
-        sink = host.sink
+        sink = host.call.conversation.sink
         assert isinstance(sink, Speaker)
         assert host.status().startswith(" connecting ")
         service.say(UPDATED)
@@ -82,7 +82,7 @@ def test_the_status_tells_who_is_talking_and_the_latency() -> None:
         service.say(CREATED, AUDIO, DONE)
         wait_until(host.call, lambda: host.status().startswith(" agent speaking "))
         sink.render(memoryview(bytearray(BLOCK_BYTES)))
-        host.turns.settle(is_all_heard=True)
+        host.call.conversation.turns.settle(is_all_heard=True)
         assert host.status().startswith(" listening ")
         assert "answered after 0." in host.status()
         assert len(host.status()) < 80
@@ -91,7 +91,7 @@ def test_the_status_tells_who_is_talking_and_the_latency() -> None:
 def test_keys_mute_send_and_end() -> None:
     with hosted() as (host, service):
         service.say(UPDATED)
-        wait_until(host.call, host.conversation.ready.is_set)
+        wait_until(host.call, host.call.conversation.ready.is_set)
         host._obey("m")
         assert host.call.uplink.muted and " muted " in host.status()
         host._obey("m")
@@ -106,10 +106,10 @@ def test_keys_mute_send_and_end() -> None:
 def test_the_summary_counts() -> None:
     with hosted() as (host, service):
         service.say(UPDATED, STARTED, STOPPED, CREATED, AUDIO)
-        wait_until(host.call, lambda: host.turns.answers == 1)
-        assert isinstance(host.sink, Speaker)
-        host.sink.render(memoryview(bytearray(BLOCK_BYTES)))
-        host.turns.settle(is_all_heard=True)
+        wait_until(host.call, lambda: host.call.conversation.turns.answers == 1)
+        assert isinstance(host.call.conversation.sink, Speaker)
+        host.call.conversation.sink.render(memoryview(bytearray(BLOCK_BYTES)))
+        host.call.conversation.turns.settle(is_all_heard=True)
 
         first, second = host.summary().splitlines()
 

@@ -81,18 +81,22 @@ def test_a_traceback_is_searched_for_secrets_too() -> None:
 def test_two_runs_in_one_second_have_files_of_their_own(tmp_path: Path) -> None:
     runs = [RunLogs(tmp_path / "logs", Redactor()) for _ in range(3)]
 
-    assert len({run.conversation_path for run in runs} | {run.technical_path for run in runs}) == 6
-    for run in runs:
-        with run.recording():
-            logging.getLogger("any.logger").debug("heard by %s", run.stamp)
-        assert run.technical_path.read_text().endswith(f":any.logger:DEBUG:heard by {run.stamp}\n")
+    for number, run in enumerate(runs):
+        with run.collecting():
+            logging.getLogger("any.logger").debug("heard by %d", number)
+
+    for number, run in enumerate(runs):
+        assert run.path("conversation.log").exists()
+        assert run.path("voicelive.log").read_text().endswith(f":any.logger:DEBUG:heard by {number}\n")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
 def test_only_the_owner_may_read_the_logs(tmp_path: Path) -> None:
     logs = RunLogs(tmp_path, Redactor())
 
-    modes = {stat.S_IMODE(path.stat().st_mode) for path in (logs.conversation_path, logs.technical_path)}
+    modes = {
+        stat.S_IMODE(path.stat().st_mode)
+        for path in (logs.path("conversation.log"), logs.path("voicelive.log"))
+    }
     assert modes == {0o600}
 
 
@@ -112,7 +116,7 @@ from pathlib import Path
 from voicelive.logs import Redactor, RunLogs, c_libraries_into
 
 logs = RunLogs(Path(sys.argv[1]), Redactor())
-with logs.recording(), c_libraries_into(logs.technical):
+with logs.collecting(), c_libraries_into(logs.technical):
     os.write(2, b"ALSA lib: no such card\\n")
     print("for people", file=sys.stderr)
 os.write(2, b"afterwards\\n")
@@ -135,12 +139,12 @@ def test_a_thread_that_fails_leaves_its_traceback_in_the_log_only(
         raise RuntimeError(f"with {JWT}")
 
     logs = RunLogs(tmp_path, Redactor())
-    with logs.recording():
+    with logs.collecting():
         thread = threading.Thread(target=fail, name="stray")
         thread.start()
         thread.join()
 
-    logged = logs.technical_path.read_text(encoding="utf-8")
+    logged = logs.path("voicelive.log").read_text(encoding="utf-8")
     assert "stray" in logged and f"RuntimeError: with {HIDDEN}" in logged
     assert JWT not in logged
     assert capsys.readouterr().err == ""

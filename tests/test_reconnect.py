@@ -50,7 +50,7 @@ class Line:
             self.asked.append(conversation_id)
             return Connection(url, {})
 
-        self.call = Call(connect, first_message, self.conversation, self.source, Sink(), self.notes.append)
+        self.call = Call(connect, first_message, self.conversation, self.source)
 
 
 @contextmanager

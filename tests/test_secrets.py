@@ -19,6 +19,7 @@ from voicelive import VoiceLiveError
 from voicelive.auth import Access, AgentTarget, Service
 from voicelive.connection import Connection
 from voicelive.dial import Plan
+from voicelive.options import Options
 from voicelive.session import session_update
 from voicelive.settings import Settings
 from voicelive.simulator import Simulator
@@ -255,12 +256,13 @@ def test_a_sign_in_that_fails_shows_none(tmp_path: Path, machine: Machine, logs:
     assert leaks_of(program) == []
 
 
-def test_what_our_objects_show_of_themselves(logs: Path) -> None:
+def test_what_our_objects_show_of_themselves() -> None:
     settings = Settings({}, {"AZURE_VOICE_LIVE_API_KEY": KEY}, {"AZURE_VOICE_LIVE_API_KEY": KEY})
     target = AgentTarget("hub", "asst_1", "p", {"agent-id": "asst_1"}, "https://ml.azure.com/.default")
     service = Service("wss://localhost/voice-live/realtime", "2025-05-01-preview")
     access = Access({"Authorization": f"Bearer {JWT}", "api-key": KEY}, OPAQUE)
-    plan = Plan(target, service, settings, session_update("2025-05-01-preview", "v", "server", {}), logs)
+    first_message = session_update("2025-05-01-preview", "v", "server", {})
+    plan = Plan(target, service, settings, Options(), first_message)
     refusal = "HTTP/1.1 401 Unauthorized\nContent-Length: 0\n\n"
     with tcp_server(answers(refusal)) as port, pytest.raises(VoiceLiveError) as failure:
         Connection(

@@ -27,7 +27,7 @@ class Kept(Held):
         super().__init__()
         self.over: list[Turn] = []
         self.turns = Turns(self.playback.account, self.over.append)
-        self.conversation._turns = self.turns
+        self.conversation.turns = self.turns
         self.transcript.on_line = self.turns.write
 
     def settle(self) -> None:

@@ -9,6 +9,7 @@
 Reading order, along the sound:
 
     settings      where every value comes from: flag, shell, .env, default
+    options       what a command is given besides
     auth          who we are and where the agent lives: tokens, headers, URL
     audio         PCM16, 24 kHz, mono, and the account of what was heard
     devices       which sound cards there are, and a stream on one
@@ -31,7 +32,7 @@ Reading order, along the sound:
     host          what a person sees and types while it lasts
     dial          what a run is to be, and how it reaches the service
     talk          the one place where the parts meet, and where a run ends
-    cli           the options that the commands share
+    cli           from the command line to a conversation
     commands      the commands that serve both kinds of project
     check         what is missing before one can talk
     simulator     a stand-in for the service, for the demo, the tests and the bench

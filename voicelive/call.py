@@ -6,9 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 
 from voicelive import VoiceLiveError, failures
-from voicelive.audio import Sink, Source
+from voicelive.audio import Source
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
 from voicelive.echo import Reference
@@ -37,6 +38,7 @@ LOST = "What was just said, and is said until then, is lost."
 NORMAL, POLICY_VIOLATION = 1000, 1008  # close codes (RFC 6455, 7.4.1)
 
 
+@dataclass
 class Call:
     """One conversation on the line.
 
@@ -45,46 +47,31 @@ class Call:
     that is lost is replaced by another; the source and the sink never notice.
     """
 
-    def __init__(
-        self,
-        connect: Callable[[str, Message], Connection],
-        first_message: Message,
-        conversation: Conversation,
-        source: Source,
-        sink: Sink,
-        note: Callable[[str], None],
-        *,
-        show_event: Callable[[str], None] | None = None,
-        invitation: str = "Speak.",
-        reference: Reference | None = None,
-        recording: Recording | None = None,
-    ) -> None:
-        """`connect` takes the id of a conversation to go on with ('' for none) and `first_message`, which
-        is sent as soon as it returns; it blocks, and raises VoiceLiveError.
+    connect: Callable[[str, Message], Connection]
+    """Takes the id of a conversation to go on with ('' for none) and `first_message`, which is sent as soon
+    as it returns. Blocks, and raises VoiceLiveError."""
+    first_message: Message
+    conversation: Conversation
+    source: Source
+    show_event: Callable[[str], None] = lambda kind: None  # gets the type of each event
+    invitation: str = "Speak."  # shown when it is time to
+    reference: Reference | None = None  # the uplink's
+    recording: Recording | None = None  # the uplink's
 
-        `show_event` gets the type of each event. `invitation` is shown when it is time to speak.
-        `reference` and `recording` are the uplink's.
-        """
-        self._connect = connect
-        self._first_message = first_message
-        self._conversation = conversation
-        self._source = source
-        self._sink = sink
-        self._note = note
-        self._invitation = invitation
+    def __post_init__(self) -> None:
+        self.reconnects = 0
+        self.over = threading.Event()  # set by whoever finds that the conversation is over
+        self.uplink = Uplink(
+            *(self.source, self._send_block, self._is_time_to_speak, self.over),
+            *(self.reference, self.recording),
+        )
+        self._reader = threading.Thread(target=self._read, name="reader", daemon=True)
         self._connection: Connection | None = None
         self._failure: VoiceLiveError | None = None
         self._connected_at: float | None = None
         self._last_event_at = time.monotonic()
         self._short_lived = 0  # connections in a row that were lost as soon as they stood
         self._renewing = False  # we ended the connection ourselves, to have a new one
-        self._show_event = show_event or (lambda kind: None)
-        self._reader = threading.Thread(target=self._read, name="reader", daemon=True)
-        self.over = threading.Event()  # set by whoever finds that the conversation is over
-        self.uplink = Uplink(
-            source, self._send_block, self._is_time_to_speak, self.over, reference, recording
-        )
-        self.reconnects = 0
 
     def start(self) -> None:
         self._reader.start()
@@ -93,8 +80,8 @@ class Call:
     def end(self) -> None:
         """Close the connection and let both threads go; takes about a second at most."""
         self.over.set()
-        self._conversation.ready.set()  # the uplink may wait for it
-        self._source.close()
+        self.conversation.ready.set()  # the uplink may wait for it
+        self.source.close()
         self.uplink.join(JOIN_TIMEOUT_S)
         if self._connection:
             self._connection.close()
@@ -107,7 +94,7 @@ class Call:
         if self.uplink.failed:
             raise failures.bug()
         now = time.monotonic()
-        if not self._conversation.ready.is_set():
+        if not self.conversation.ready.is_set():
             if self._connected_at and now - self._connected_at > SESSION_TIMEOUT_S:
                 raise failures.no_session(SESSION_TIMEOUT_S)
         elif self.uplink.ended_at:
@@ -118,21 +105,23 @@ class Call:
 
     def _check_rest(self, now: float, ended_at: float) -> None:
         """After the end of the source the conversation is over when all was said and heard."""
-        if not self._conversation.heard_user:
+        if not self.conversation.heard_user:
             if now - ended_at > NO_SPEECH_S:
-                raise VoiceLiveError(f"The service noticed no speech in {self._source.name}.")
-        elif self._conversation.is_resting:
-            words_may_come = (
-                self._conversation.transcript.awaits_words and now - self._last_event_at < WORDS_S
-            )
-            if now - ended_at > SETTLE_S and self._sink.wait_until_heard(0) and not words_may_come:
+                raise VoiceLiveError(f"The service noticed no speech in {self.source.name}.")
+        elif self.conversation.is_resting:
+            words_may_come = self.conversation.transcript.awaits_words and now - self._last_event_at < WORDS_S
+            if (
+                now - ended_at > SETTLE_S
+                and self.conversation.sink.wait_until_heard(0)
+                and not words_may_come
+            ):
                 self.over.set()
         elif now - max(ended_at, self._last_event_at) > NO_ANSWER_S:
             raise failures.no_answer(NO_ANSWER_S)
 
     def _is_time_to_renew(self) -> bool:
-        left_s = self._conversation.ends_at - time.monotonic()
-        is_quiet = self._conversation.is_resting and self._sink.wait_until_heard(0)
+        left_s = self.conversation.ends_at - time.monotonic()
+        is_quiet = self.conversation.is_resting and self.conversation.sink.wait_until_heard(0)
         return not self._renewing and left_s < (RENEW_S if is_quiet else RENEW_AT_LAST_S)
 
     def _read(self) -> None:
@@ -150,19 +139,19 @@ class Call:
         """One connection after the other, until the conversation is over. Raises VoiceLiveError."""
         connection = self._call(AT_THE_DOOR_S, lambda failure: failure.retry_after_s is not None)
         while connection:
-            asked_for = self._conversation.id
+            asked_for = self.conversation.id
             was_accepted = self._converse(connection)
             if self.over.is_set():
                 return
             if self._must_do_without_reference():
-                self._first_message = without_reference(self._first_message)
+                self.first_message = without_reference(self.first_message)
             else:
                 ended = failures.connection_ended(connection.close_code, connection.close_reason)
                 if connection.close_code == NORMAL and was_accepted and not self._renewing:
-                    self._note(ended.message)
+                    self.conversation.note(ended.message)
                     return
                 refusals = (POLICY_VIOLATION,) if was_accepted else (POLICY_VIOLATION, NORMAL)
-                is_forgotten = asked_for and not self._conversation.id  # refused: once more without it
+                is_forgotten = asked_for and not self.conversation.id  # refused: once more without it
                 if connection.close_code in refusals and not is_forgotten:
                     raise ended
                 self._accept_loss(ended)
@@ -177,7 +166,9 @@ class Call:
         self._short_lived = self._short_lived + 1 if is_short else 0
         if self._short_lived == SHORT_LIVED_TIMES:
             raise failures.keeps_dropping(ended, self._short_lived)
-        self._note("The session is renewed." if self._renewing else f"{ended.message} Trying again. {LOST}")
+        self.conversation.note(
+            "The session is renewed." if self._renewing else f"{ended.message} Trying again. {LOST}"
+        )
 
     def _call(self, limit_s: float, heals: Callable[[VoiceLiveError], bool]) -> Connection | None:
         """A new connection, tried for again while the failure `heals`; None when all is over."""
@@ -187,58 +178,58 @@ class Call:
             if self.over.wait(max(delay_s, asked_s)):
                 return None
             try:
-                return self._connect(self._conversation.id, self._first_message)
+                return self.connect(self.conversation.id, self.first_message)
             except VoiceLiveError as failure:
                 log.info("no connection: %s", failure)
                 asked_s = failure.retry_after_s or 0.0
                 if not heals(failure) or time.monotonic() - began + max(2 * delay_s, asked_s) > limit_s:
                     raise
                 if not delay_s:
-                    self._note(f"{failure.message} Trying again for {limit_s:.0f} s at most.")
+                    self.conversation.note(f"{failure.message} Trying again for {limit_s:.0f} s at most.")
         raise AssertionError("delays() has no end")
 
     def _converse(self, connection: Connection) -> bool:
         """Ask for the session, and handle events until this connection ends; whether it was accepted."""
         self._connection = connection
         self._connected_at = time.monotonic()
-        self._conversation.send = connection.send
-        self.uplink.is_stereo = self._conversation.offers_reference = wants_reference(self._first_message)
-        connection.send(self._first_message)
+        self.conversation.send = connection.send
+        self.uplink.is_stereo = self.conversation.offers_reference = wants_reference(self.first_message)
+        connection.send(self.first_message)
         with closing(connection.__iter__()) as events:
             for event in events:  # until end() closes the connection, or the service does
                 if not self.over.is_set():
                     self._handle(event)
                 if self._must_do_without_reference():
                     break
-        was_accepted = self._conversation.ready.is_set()
+        was_accepted = self.conversation.ready.is_set()
         if not self.over.is_set():
-            self._conversation.pause()
+            self.conversation.pause()
         return was_accepted
 
     def _must_do_without_reference(self) -> bool:
         """Whether the service refused the client's echo reference: then its own is asked for instead."""
-        return wants_reference(self._first_message) and not self._conversation.offers_reference
+        return wants_reference(self.first_message) and not self.conversation.offers_reference
 
     def _handle(self, event: Message) -> None:
         self._last_event_at = time.monotonic()
         try:
-            self._conversation.handle(event)
+            self.conversation.handle(event)
         except VoiceLiveError:
             raise
         except Exception:
             log.exception("an event was left out")
-        self._show_event(str(event.get("type")))
+        self.show_event(str(event.get("type")))
 
     def _is_time_to_speak(self) -> bool:
         """Wait for the session; False where the call is over before there is one."""
-        self._conversation.ready.wait()
+        self.conversation.ready.wait()
         if not self.over.is_set():
-            self._note(self._invitation)
+            self.conversation.note(self.invitation)
         return not self.over.is_set()
 
     def _send_block(self, block: bytes) -> None:
         """What is said while there is no session is dropped: it would come too late."""
-        if self._connection and self._conversation.ready.is_set():
+        if self._connection and self.conversation.ready.is_set():
             self._connection.send_audio(block)
 
 

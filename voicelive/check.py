@@ -87,15 +87,15 @@ def described(setting: Setting, found: Found) -> str:
 def check_sound(report: Report, plan: Plan, tone: bool) -> None:
     """PortAudio, one second of the microphone, the speaker."""
     has_portaudio = report.look("PortAudio", portaudio)
-    if plan.input_file:
-        path = plan.input_file
+    if plan.options.input:
+        path = plan.options.input
         report.look("microphone", lambda: f"the file {WavSource(path).name}")
     elif has_portaudio:
-        report.look("microphone", lambda: listen(plan.input_device))
-    if plan.output_file:
-        report.skip("speaker", f"the file {plan.output_file}")
+        report.look("microphone", lambda: listen(plan.options.input_device))
+    if plan.options.output:
+        report.skip("speaker", f"the file {plan.options.output}")
     elif has_portaudio:
-        report.look("speaker", lambda: play(plan.output_device, tone))
+        report.look("speaker", lambda: play(plan.options.output_device, tone))
 
 
 def portaudio() -> str:

@@ -3,70 +3,56 @@
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from enum import Enum
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
 import typer
 
 from voicelive import EXIT_USAGE, VoiceLiveError, __version__, cli
-from voicelive.settings import ENDPOINT, Settings
+from voicelive.options import Options
+from voicelive.settings import (
+    AGENT_ID,
+    AGENT_NAME,
+    AGENT_VERSION,
+    CONNECTION_STRING,
+    CONVERSATION_ID,
+    ENDPOINT,
+    PROJECT_NAME,
+)
 
-if TYPE_CHECKING:  # imported late below, so that --help need not wait for numpy
-    from voicelive.auth import AgentTarget
+Variant = Literal["project", "hub"]
+
+TALKING = ("greet", "no_mic", "verbose", "record", "log_dir")  # what `check` has no use for
 
 
-class Variant(str, Enum):
-    """The two kinds of project."""
-
-    project = "project"
-    hub = "hub"
-
-
-Targets = Mapping[str, Callable[[Settings], "AgentTarget"]]
-
-
-def add_to(app: typer.Typer, targets: Targets, starts: Mapping[str, Callable[[], Any]]) -> None:
-    """Add them to the app of a script. By variant, `targets` find the agent, `starts` begin to talk."""
+def add_to(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> Callable[..., None]:
+    """Add demo, check and devices to the app of a script; by variant, `targets` find the agent. The demo."""
 
     @app.command()
-    @cli.shared_options
+    @cli.takes()
     def demo(
-        options: cli.Options,
-        variant: Annotated[Variant, typer.Argument(help="The route to take.")] = Variant.project,
+        options: Options, variant: Annotated[Variant, typer.Argument(help="The route to take.")] = "project"
     ) -> None:
         """Talk to a local stand-in of the service: no Azure account."""
-        hold_demo(targets[variant.value], options)
+        hold_demo(targets[variant], options)
 
     @app.command()
-    @partial(cli.shared_options, without=cli.TALKING)
+    @cli.takes(
+        *(PROJECT_NAME, AGENT_NAME, AGENT_VERSION, CONVERSATION_ID, AGENT_ID, CONNECTION_STRING),
+        without=TALKING,
+    )
     def check(
-        options: cli.Options,
-        variant: Annotated[Variant, typer.Argument(help="The kind of project.")] = Variant.project,
+        options: Options,
+        variant: Annotated[Variant, typer.Argument(help="The kind of project.")] = "project",
         tone: Annotated[bool, typer.Option("--tone", help="Play a short tone on the speaker.")] = False,
         talk: Annotated[
             bool, typer.Option("--talk", help="Have the agent answer a hello: this costs, and it may act.")
         ] = False,
-        project_name: cli.ProjectName = None,
-        agent_name: cli.AgentName = None,
-        agent_version: cli.AgentVersion = None,
-        conversation_id: cli.ConversationId = None,
-        agent_id: cli.AgentId = None,
-        connection_string: cli.ConnectionString = None,
     ) -> None:
         """Find out what is missing before talking: settings, sound, sign-in, network, service."""
         from voicelive.check import check_all
 
-        settings = options.settings(
-            project_name=project_name,
-            agent_name=agent_name,
-            agent_version=agent_version,
-            conversation_id=conversation_id,
-            agent_id=agent_id,
-            connection_string=connection_string,
-        )
-        plan = cli.make_plan(targets[variant.value](settings), settings, options)
-        if code := check_all(plan, tone, talk):
+        if code := check_all(cli.make_plan(targets[variant], options), tone, talk):
             raise typer.Exit(code)
 
     @app.command()
@@ -74,20 +60,23 @@ def add_to(app: typer.Typer, targets: Targets, starts: Mapping[str, Callable[[],
         """List the microphones and the speakers."""
         cli.run(list_devices)
 
+    return demo
+
+
+def add_start(app: typer.Typer, starts: Mapping[str, Callable[[], Any]], demo: Callable[..., None]) -> None:
+    """Let the app of a script begin without a command: by variant, with its start, else with the demo."""
+
     @app.callback(invoke_without_command=True)
     def choose(
         context: typer.Context,
-        variant: Annotated[
-            Variant, typer.Option(help="Without a command: the kind of project.")
-        ] = Variant.project,
+        variant: Annotated[Variant, typer.Option(help="Without a command: the kind of project.")] = "project",
         version: Annotated[
-            bool,
-            typer.Option("--version", callback=show_version, is_eager=True, help="Show the version."),
+            bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
         ] = False,
     ) -> None:
         def start() -> None:
-            if cli.Options().settings().get(ENDPOINT):
-                starts[variant.value]()
+            if cli.find_settings(Options()).get(ENDPOINT):
+                starts[variant]()
             else:
                 cli.say(f"{ENDPOINT.variables[0]} is not set: this is the demo, with a stand-in.")
                 demo(variant=variant)
@@ -96,24 +85,23 @@ def add_to(app: typer.Typer, targets: Targets, starts: Mapping[str, Callable[[],
             cli.run(start)
 
 
-def hold_demo(find_target: Callable[[Settings], "AgentTarget"], options: cli.Options) -> None:
+def hold_demo(find_target: cli.FindTarget, options: Options) -> None:
     """Hold the conversation with the stand-in, whose names are made up; shell and .env are not asked."""
     from voicelive.simulator import Simulator
 
-    if options.endpoint:
+    if options.flags.get("endpoint"):
         raise VoiceLiveError(
             "The demo takes no --endpoint: it brings its own service.", "Use `project` or `hub`.", EXIT_USAGE
         )
     with Simulator() as simulator:
-        names = {
+        made_up = {
+            "endpoint": simulator.endpoint,
             "project_name": "demo",
             "agent_name": "stand-in",
             "agent_id": "asst_standin",
             "connection_string": "local.api.azureml.ms;0000;demo;demo",
         }
-        flags = {**options.flags(), **names, "endpoint": simulator.endpoint}
-        settings = Settings(flags, {}, {})
-        cli.start(find_target(settings), settings, options, is_demo=True)
+        cli.start(find_target, replace(options, flags={**options.flags, **made_up}, is_demo=True))
 
 
 def list_devices() -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from voicelive import failures
 from voicelive.audio import SAMPLE_RATE, Sink
@@ -23,6 +24,7 @@ TOO_LATE = "response_cancel_not_active"
 ECHO_CODES = ("invalid_ec_", "change_in_ec_channels_not_allowed")  # protocol reference §2.5
 
 
+@dataclass
 class Conversation:
     """What the service's events mean for the speaker and the transcript, and what it is told in return.
 
@@ -30,37 +32,27 @@ class Conversation:
     thread that reads the connection; other threads type (`say`) and look.
     """
 
-    def __init__(
-        self,
-        sink: Sink,
-        transcript: Transcript,
-        turns: Turns,
-        *,
-        note: Callable[[str], None],
-        interrupts: bool = True,
-        is_current: bool = False,
-    ) -> None:
-        """`note` shows a line. `interrupts`: the user may cut in. `is_current`: on the current route the
-        service is told how much was heard, and a conversation can go on by its id."""
-        self._sink = sink
-        self.transcript = transcript
-        self._turns = turns
-        self._note = note
-        self._interrupts = interrupts
-        self._is_current = is_current
+    sink: Sink
+    transcript: Transcript
+    turns: Turns
+    note: Callable[[str], None]  # shows a line
+    interrupts: bool = True  # the user may cut in
+    is_current: bool = False  # the route that is told how much was heard, and can go on by an id
+
+    def __post_init__(self) -> None:
         self.send: Callable[[Message], None] = log.debug  # the connection's, once there is one
         self.id = ""  # of the Foundry conversation, where it can go on in another session
         self.ends_at = float("inf")  # of the session, in seconds of time.monotonic()
-        self._lock = threading.Lock()  # held while an event is handled or a message typed
-        self._typed: list[str] = []  # messages that wait for the end of a response
-        self._owes_answer = False  # response.create came too early, and is sent again
-        self._has_begun = False  # there was a session
         self.ready = threading.Event()  # set when the service has accepted the session
         self.heard_user = False  # the service noticed speech, or something was typed
         self.user_speaks = False
         self.offers_reference = False  # what was played, as a second channel; until the service refuses
-        self.open_turn = False  # the user spoke, or speaks, and no response came yet
-        self.running: dict[str, list[str]] = {}  # responses in the making → their items
+        self._open_turn = False  # the user spoke, or speaks, and no response came yet
+        self._running: dict[str, list[str]] = {}  # responses in the making → their items
+        self._lock = threading.Lock()  # held while an event is handled or a message typed
+        self._typed: list[str] = []  # messages that wait for the end of a response
+        self._owes_answer = False  # response.create came too early, and is sent again
+        self._has_begun = False  # there was a session
         self._transcribes = True  # the user's words will come
         self._current: list[str] = []  # responses since the user spoke last
         self._items: set[str] = set()  # of this session, with sound: what the service can truncate
@@ -69,7 +61,7 @@ class Conversation:
     @property
     def is_resting(self) -> bool:
         """Whether nobody is speaking, as far as the service knows."""
-        return not self.open_turn and not self.running
+        return not self._open_turn and not self._running
 
     def handle(self, event: Message) -> None:
         """One event of the service. What is malformed or unknown costs a line in the technical log.
@@ -77,68 +69,65 @@ class Conversation:
         Raises VoiceLiveError for an error before the session stands.
         """
         with self._lock:
-            self._handle(event)
+            match event.get("type"), event:
+                case "session.created", {"session": {"id": str(session_id)}}:
+                    self._on_session(session_id)
+                case "session.updated", {"session": Mapping() as session}:
+                    self._transcribes = session.get("input_audio_transcription", True) is not None
+                    self._note_end(session.get("expires_at"))
+                    self.ready.set()
+                    self._go_on()
+                case "error", {"error": Mapping() as error}:
+                    self._on_error(error)
+                case "warning", {"warning": {"message": str(message)}}:
+                    self.note(f"The service warns: {message}")
+                case str(kind), _ if kind.startswith("response."):
+                    self._on_agent(event)
+                case _:
+                    self._on_user(event)
 
     def say(self, text: str) -> None:
         """Send a typed message, from any thread. The agent falls silent, and answers it in sound."""
         with self._lock:
             self._typed.append(text)
-            self.heard_user = self.open_turn = True
+            self.heard_user = self._open_turn = True
             if self.ready.is_set():
-                self._turns.user_ends()
+                self.turns.user_ends()
             self._interrupt()
-            if self.running:
+            if self._running:
                 self.send(CANCELLATION)
             self._go_on()
 
     def greet(self) -> None:
         """Let the agent speak first, as soon as there is a session."""
         with self._lock:
-            self._owes_answer = self.open_turn = True
+            self._owes_answer = self._open_turn = True
             self._go_on()
 
     def _go_on(self) -> None:
         """Send what waited until no response runs: the service makes one at a time."""
-        if self.running or not self.ready.is_set():
+        if self._running or not self.ready.is_set():
             return
         for text in self._typed:
             self.send(typed_message(text))
         if self._typed or self._owes_answer:
             self.send(ANSWER_REQUEST)
-            self._turns.asked()
-            self.open_turn = True
+            self.turns.asked()
+            self._open_turn = True
         self._typed.clear()
         self._owes_answer = False
-
-    def _handle(self, event: Message) -> None:
-        match event.get("type"), event:
-            case "session.created", {"session": {"id": str(session_id)}}:
-                self._on_session(session_id)
-            case "session.updated", {"session": Mapping() as session}:
-                self._transcribes = session.get("input_audio_transcription", True) is not None
-                self._note_end(session.get("expires_at"))
-                self.ready.set()
-                self._go_on()
-            case "error", {"error": Mapping() as error}:
-                self._on_error(error)
-            case "warning", {"warning": {"message": str(message)}}:
-                self._note(f"The service warns: {message}")
-            case str(kind), _ if kind.startswith("response."):
-                self._on_agent(event)
-            case _:
-                self._on_user(event)
 
     def _on_user(self, event: Message) -> None:
         """The user's side: speech, turns, transcripts."""
         match event.get("type"), event:
             case "input_audio_buffer.speech_started", _:
-                self.heard_user = self.user_speaks = self.open_turn = True
-                if self._interrupts:
+                self.heard_user = self.user_speaks = self._open_turn = True
+                if self.interrupts:
                     self._interrupt()
-                self._turns.user_begins(str(event.get("item_id")))
+                self.turns.user_begins(str(event.get("item_id")))
             case "input_audio_buffer.speech_stopped", _:
                 self.user_speaks = False
-                self._turns.user_ends(str(event.get("item_id")))
+                self.turns.user_ends(str(event.get("item_id")))
             case "input_audio_buffer.committed", {"item_id": str(item)} if self._transcribes:
                 self.transcript.expect(item, USER)
             case (
@@ -155,19 +144,19 @@ class Conversation:
                 self.transcript.finish(item, USER, text)
             case "conversation.item.input_audio_transcription.failed", {"item_id": str(item)}:
                 self.transcript.finish(item, USER, "")
-                self._note(f"Your words could not be transcribed{failures.reason_given(event.get('error'))}")
+                self.note(f"Your words could not be transcribed{failures.reason_given(event.get('error'))}")
 
     def _on_agent(self, event: Message) -> None:
         """The agent's side: responses, their sound and their words."""
         match event.get("type"), event:
             case "response.created", {"response": {"id": str(response)} as details}:
-                if self._is_current and isinstance(conversation := details.get("conversation_id"), str):
+                if self.is_current and isinstance(conversation := details.get("conversation_id"), str):
                     self.id = conversation  # on the current route it can go on in another session
-                self.open_turn = False
-                self.running[response] = []
+                self._open_turn = False
+                self._running[response] = []
                 self._current.append(response)
             case "response.output_item.added", {"response_id": str(response), "item": {"id": str(item)}}:
-                self.running.get(response, []).append(item)
+                self._running.get(response, []).append(item)
             case "response.done", {"response": {"id": str(response)} as details}:
                 self._on_response_done(response, details)
             case _, {"response_id": str(response)} if response in self._forgotten:
@@ -188,23 +177,23 @@ class Conversation:
         with self._lock:
             self._owes_answer = self._owes_answer and not self.ready.is_set()  # it was never asked for
             self.ready.clear()
-            for items in self.running.values():
+            for items in self._running.values():
                 for item in items:
                     self.transcript.finish(item, AGENT_AUDIO)
-            self.running.clear()
+            self._running.clear()
             self._items.clear()
             self.ends_at = float("inf")
-            self.open_turn = bool(self._typed) or self._owes_answer
+            self._open_turn = bool(self._typed) or self._owes_answer
             self.user_speaks = False
 
     def _on_session(self, session_id: str) -> None:
         if not self._has_begun:
             self.transcript.head(f"SessionID: {session_id}")
-            self._note(f"Session {session_id}")
+            self.note(f"Session {session_id}")
         else:
             self.transcript.head(f"(reconnected as {session_id})")
             memory = "The conversation goes on." if self.id else "The agent starts anew."
-            self._note(f"Connected again, session {session_id}. {memory}")
+            self.note(f"Connected again, session {session_id}. {memory}")
         self._has_begun = True
 
     def _note_end(self, expires_at: object) -> None:
@@ -213,12 +202,10 @@ class Conversation:
             self.ends_at = time.monotonic() + max(expires_at - time.time(), LEAST_SESSION_S)
 
     def _on_response_done(self, response: str, details: Message) -> None:
-        for item in self.running.pop(response, []):
+        for item in self._running.pop(response, []):
             self.transcript.finish(item, AGENT_AUDIO)
         if (status := details.get("status")) in ("failed", "incomplete"):
-            self._note(
-                f"The agent's answer is {status}{failures.reason_given(details.get('status_details'))}"
-            )
+            self.note(f"The agent's answer is {status}{failures.reason_given(details.get('status_details'))}")
         self._go_on()
 
     def _on_error(self, error: Message) -> None:
@@ -230,26 +217,26 @@ class Conversation:
             return
         if code.startswith(ECHO_CODES) and self.offers_reference:
             self.offers_reference = False
-            self._note(f"The service refuses the client's echo reference: {failure.message}")
+            self.note(f"The service refuses the client's echo reference: {failure.message}")
             return
         if not self.ready.is_set():
             if not (self._has_begun and self.id):
                 raise failure
             self.id = ""  # the service does not go on with it: once more without
-        self._note(f"The service reports {failure.message} {failure.remedy}".rstrip())
+        self.note(f"The service reports {failure.message} {failure.remedy}".rstrip())
 
     def _play(self, audio: str, item: str) -> None:
         self._items.add(item)
         try:
-            self._sink.play(base64.b64decode(audio, validate=True), item)
+            self.sink.play(base64.b64decode(audio, validate=True), item)
         except ValueError as error:
             log.warning("audio left out: %s", error)
-        self._turns.agent_sounds(item)  # sound comes first
+        self.turns.agent_sounds(item)  # sound comes first
 
     def _interrupt(self) -> None:
         """Fall silent at once, and for good: nothing of the responses so far is heard any more."""
-        heard = self._sink.interrupt()
-        unfinished = [item for items in self.running.values() for item in items]
+        heard = self.sink.interrupt()
+        unfinished = [item for items in self._running.values() for item in items]
         self._forgotten.extend(self._current)
         self._current.clear()
         for item in unfinished:
@@ -264,6 +251,6 @@ class Conversation:
     def _cut_off(self, item: str, frames: int) -> None:
         """Mark an answer, and tell the service, where it wants to know, how much of it was heard."""
         self.transcript.interrupt(item)
-        self._turns.interrupt(item)
-        if self._is_current and item in self._items:
+        self.turns.interrupt(item)
+        if self.is_current and item in self._items:
             self.send(truncation(item, frames * 1000 // SAMPLE_RATE))

@@ -4,10 +4,10 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from voicelive.auth import Access, AgentTarget, Service, in_background, request_url, sign_in
 from voicelive.connection import Connection
+from voicelive.options import Options
 from voicelive.session import Message, wants_reference
 from voicelive.settings import Settings
 
@@ -21,17 +21,8 @@ class Plan:
     target: AgentTarget
     service: Service
     settings: Settings
+    options: Options
     first_message: Message  # session.update
-    log_dir: Path
-    input_file: Path | None = None
-    output_file: Path | None = None
-    input_device: str | None = None  # a number or a part of a name
-    output_device: str | None = None
-    types_only: bool = False  # no microphone
-    greets: bool = False  # the agent speaks first
-    is_verbose: bool = False  # the name of each event is shown
-    records: bool = False
-    is_demo: bool = False  # sound that is missing is replaced by a sample and a file
 
 
 class Dialler:

@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from statistics import median
 
 from voicelive import failures
-from voicelive.audio import Sink, Source
 from voicelive.call import Call
-from voicelive.conversation import Conversation
 from voicelive.devices import Stream
 from voicelive.screen import Screen
 from voicelive.soundcard import Microphone
 from voicelive.terminal import KEYS, LivePrompt, meter, watch_keyboard
-from voicelive.transcript import Transcript
-from voicelive.turns import Turns
 
 SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait
 HEARS_ITSELF = (
@@ -28,16 +24,12 @@ class Host:
     """Looks after a call, on the main thread, until it is over."""
 
     call: Call
-    conversation: Conversation
-    transcript: Transcript
-    turns: Turns
-    source: Source
-    sink: Sink
-    streams: Sequence[Stream]  # of sound cards
     screen: Screen
-    types_only: bool  # the run ends with what is typed
+    streams: Sequence[Stream] = ()  # of sound cards
+    types_only: bool = False  # the run ends with what is typed
 
     def __post_init__(self) -> None:
+        self._conversation = self.call.conversation
         self._began = time.monotonic()
         self._hints = set[str]()  # that were given
 
@@ -57,47 +49,59 @@ class Host:
         return close
 
     def wait(self) -> None:
-        """Until the call is over. Raises VoiceLiveError where it failed."""
-        while not self.call.over.wait(SLICE_S):
+        """Until the call is over, and all is written. Raises VoiceLiveError where it failed."""
+        conversation = self._conversation
+        try:
+            while not self.call.over.wait(SLICE_S):
+                self.call.check()
+                conversation.transcript.release_late()
+                conversation.turns.settle(conversation.sink.wait_until_heard(0))
+                self._look_for_trouble()
             self.call.check()
-            self.transcript.release_late()
-            self.turns.settle(self.sink.wait_until_heard(0))
-            if self.call.uplink.is_silent and isinstance(self.source, Microphone):
-                self._hint(failures.in_words(failures.silent_microphone()))
-            if self.turns.seems_to_hear_itself and isinstance(self.source, Microphone):
-                self._hint(HEARS_ITSELF)
-        self.call.check()
+        finally:
+            conversation.transcript.close()
+            conversation.turns.settle(is_all_heard=True)
+            self.screen.note(self.summary())
+
+    def _look_for_trouble(self) -> None:
+        """Tell what a person with a sound card can mend, once."""
+        if not isinstance(self.call.source, Microphone):
+            return
+        if self.call.uplink.is_silent:
+            self._hint(failures.in_words(failures.silent_microphone()))
+        if self._conversation.turns.seems_to_hear_itself:
+            self._hint(HEARS_ITSELF)
 
     def status(self) -> str:
         """Who is talking, how loud the microphone is, the time, the latency of the last answer."""
         is_muted = self.call.uplink.muted or self.types_only
         sound = "muted     " if is_muted else meter(self.call.uplink.peak)
-        latency = f"answered after {self.turns.latencies_s[-1]:.2f} s" if self.turns.latencies_s else ""
+        latencies_s = self._conversation.turns.latencies_s
+        latency = f"answered after {latencies_s[-1]:.2f} s" if latencies_s else ""
         return f" {self._state:14} {sound:14} {self._elapsed:6} {latency:24} ? lists the keys"
 
     def summary(self) -> str:
         """How it went."""
+        turns = self._conversation.turns
         xruns = sum(stream.xruns for stream in self.streams)
-        counts = [
-            many(self.turns.answers, "answer"),
-            f"{self.turns.interruptions} interrupted",
-            many(self.call.reconnects, "reconnect"),
-            many(xruns, "xrun"),
-        ]
-        lines = [f"Ended after {self._elapsed}: {', '.join(counts)}."]
-        if latencies_s := self.turns.latencies_s:
-            usual, worst = median(latencies_s), max(latencies_s)
-            lines.append(f"First sound after {usual:.2f} s (median), {worst:.2f} s (worst).")
-        return "\n".join(lines)
+        how = (
+            f"Ended after {self._elapsed}: {many(turns.answers, 'answer')}, "
+            f"{turns.interruptions} interrupted, "
+            f"{many(self.call.reconnects, 'reconnect')}, {many(xruns, 'xrun')}."
+        )
+        if not turns.latencies_s:
+            return how
+        usual, worst = median(turns.latencies_s), max(turns.latencies_s)
+        return f"{how}\nFirst sound after {usual:.2f} s (median), {worst:.2f} s (worst)."
 
     @property
     def _state(self) -> str:
-        conversation = self.conversation
+        conversation = self._conversation
         if not conversation.ready.is_set():
             return "reconnecting" if self.call.reconnects else "connecting"
         if conversation.user_speaks:
             return "hearing you"
-        if not self.sink.wait_until_heard(0):
+        if not conversation.sink.wait_until_heard(0):
             return "agent speaking"
         return "listening" if conversation.is_resting else "thinking"
 
@@ -119,13 +123,13 @@ class Host:
             case "?":
                 self.screen.note(KEYS)
             case text:
-                self.conversation.say(text)
+                self._conversation.say(text)
 
     def _end_typing(self) -> None:
         """Nobody types any more: who only types has said all."""
         if self.types_only:
-            self.conversation.heard_user = True
-            self.source.close()
+            self._conversation.heard_user = True
+            self.call.source.close()
 
     def _hint(self, text: str) -> None:
         """Show it, once."""

@@ -79,21 +79,24 @@ class RunLogs:
     def __init__(self, folder: Path, redact: Redactor) -> None:
         """Create both files. Raises VoiceLiveError (exit code 2) where the folder takes none."""
         self._redact = redact
+        self._folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.stamp, self.conversation = _create_stamped(folder)
-            self.technical = _create(folder / f"{self.stamp}_voicelive.log")
+            self._stamp, self.conversation = _create_stamped(folder)
+            self.technical = _create(self.path("voicelive.log"))
         except OSError as error:
             raise VoiceLiveError(
                 f"The logs cannot be written to {folder}: {error.strerror or error}.",
                 "Name another folder with --log-dir, or mend this one's permissions.",
                 EXIT_USAGE,
             ) from error
-        self.conversation_path = Path(self.conversation.name)
-        self.technical_path = Path(self.technical.name)
+
+    def path(self, name: str) -> Path:
+        """A file of this run: `<folder>/<timestamp>_<name>`."""
+        return self._folder / f"{self._stamp}_{name}"
 
     @contextlib.contextmanager
-    def recording(self) -> Iterator[None]:
+    def collecting(self) -> Iterator[None]:
         """Send every log record of the process to the technical log until the end, then close both."""
         handler = _Handler(self.technical)
         handler.setFormatter(RedactingFormatter(self._redact))

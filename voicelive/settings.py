@@ -15,6 +15,7 @@ class Setting:
     """One value that a person can set; of its variables the first that is set counts."""
 
     name: str
+    help: str  # of its option
     variables: tuple[str, ...]
     default: str = ""
     secret: bool = False  # from the environment only, never shown
@@ -30,33 +31,52 @@ class Setting:
 
 
 ENDPOINT = Setting(
-    "endpoint", ("AZURE_VOICE_LIVE_ENDPOINT", "AZURE_VOICELIVE_ENDPOINT", "VOICELIVE_ENDPOINT")
+    "endpoint",
+    "https://<resource>.services.ai.azure.com",
+    ("AZURE_VOICE_LIVE_ENDPOINT", "AZURE_VOICELIVE_ENDPOINT", "VOICELIVE_ENDPOINT"),
 )
 PROJECT_NAME = Setting(
     "project_name",
-    (
-        "AI_FOUNDRY_PROJECT_NAME",
-        "AZURE_VOICELIVE_PROJECT_NAME",
-        "AGENT_PROJECT_NAME",
-        "PROJECT_NAME",
-    ),
+    "Name of the Foundry project.",
+    ("AI_FOUNDRY_PROJECT_NAME", "AZURE_VOICELIVE_PROJECT_NAME", "AGENT_PROJECT_NAME", "PROJECT_NAME"),
 )
-AGENT_NAME = Setting("agent_name", ("AI_FOUNDRY_AGENT_NAME", "AGENT_NAME"))
-AGENT_VERSION = Setting("agent_version", ("AI_FOUNDRY_AGENT_VERSION", "AGENT_VERSION"))
-CONVERSATION_ID = Setting("conversation_id", ("AI_FOUNDRY_CONVERSATION_ID", "CONVERSATION_ID"))
-AGENT_ID = Setting("agent_id", ("AI_FOUNDRY_AGENT_ID", "AZURE_VOICELIVE_AGENT_ID"))
-CONNECTION_STRING = Setting("connection_string", ("AI_FOUNDRY_AGENT_CONNECTION_STRING",))
+AGENT_NAME = Setting(
+    "agent_name", "Name of the agent, or name:version.", ("AI_FOUNDRY_AGENT_NAME", "AGENT_NAME")
+)
+AGENT_VERSION = Setting(
+    "agent_version", "Its version; else the latest.", ("AI_FOUNDRY_AGENT_VERSION", "AGENT_VERSION")
+)
+CONVERSATION_ID = Setting(
+    "conversation_id",
+    "Foundry conversation to go on with.",
+    ("AI_FOUNDRY_CONVERSATION_ID", "CONVERSATION_ID"),
+)
+AGENT_ID = Setting(
+    "agent_id", "Id of a classic agent (asst_...).", ("AI_FOUNDRY_AGENT_ID", "AZURE_VOICELIVE_AGENT_ID")
+)
+CONNECTION_STRING = Setting(
+    "connection_string",
+    "Connection string of the hub-based project.",
+    ("AI_FOUNDRY_AGENT_CONNECTION_STRING",),
+)
 API_VERSION = Setting(
     "api_version",
-    (
-        "AZURE_VOICE_LIVE_API_VERSION",
-        "AZURE_VOICELIVE_API_VERSION",
-        "VOICELIVE_API_VERSION",
-    ),
+    "Version of the Voice Live API; else the one for the kind of agent.",
+    ("AZURE_VOICE_LIVE_API_VERSION", "AZURE_VOICELIVE_API_VERSION", "VOICELIVE_API_VERSION"),
 )
-API_KEY = Setting("api_key", ("AZURE_VOICE_LIVE_API_KEY",), secret=True)
-ECHO_CANCELLATION = Setting("echo_cancellation", ("AZURE_VOICE_LIVE_ECHO_CANCELLATION",), default="server")
-VOICE = Setting("voice", ("AZURE_VOICE_LIVE_VOICE", "VOICE_NAME"), default="en-US-Ava:DragonHDLatestNeural")
+API_KEY = Setting("api_key", "", ("AZURE_VOICE_LIVE_API_KEY",), secret=True)
+ECHO_CANCELLATION = Setting(
+    "echo_cancellation",
+    "Whose account of the agent's sound is taken out of the microphone's: server, client or off.",
+    ("AZURE_VOICE_LIVE_ECHO_CANCELLATION",),
+    default="server",
+)
+VOICE = Setting(
+    "voice",
+    "The agent's voice.",
+    ("AZURE_VOICE_LIVE_VOICE", "VOICE_NAME"),
+    default="en-US-Ava:DragonHDLatestNeural",
+)
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from voicelive.dial import Dialler, Plan
 from voicelive.echo import Reference
 from voicelive.host import Host
 from voicelive.logs import Redactor, RunLogs, c_libraries_into
+from voicelive.options import Options
 from voicelive.recording import Recording
 from voicelive.screen import Screen, shown
-from voicelive.session import Message, user_may_interrupt, wants_reference, without_reference
+from voicelive.session import user_may_interrupt, wants_reference, without_reference
 from voicelive.soundcard import Microphone, Speaker, Watch
 from voicelive.terminal import is_live
 from voicelive.transcript import Transcript
@@ -40,98 +41,95 @@ def talk(plan: Plan) -> int:
     """
     sys.setswitchinterval(SWITCH_S)
     redact = Redactor()
-    logs = RunLogs(plan.log_dir, redact)
-    with logs.recording(), c_libraries_into(logs.technical), sigterm_as_exit():
+    logs = RunLogs(plan.options.log_dir, redact)
+    with logs.collecting(), c_libraries_into(logs.technical), sigterm_as_exit():
         screen = Screen(redact)
+        dialler = Dialler(plan, redact.hide)
         try:
             with ExitStack() as stack:
-                _converse(plan, logs, screen, redact, stack)
+                _converse(plan, logs, redact, screen, dialler, stack)
+            return 0
         except VoiceLiveError as error:
             failure = error
             log.info("failed", exc_info=True)
         except Exception:
             log.exception("failed")
             failure = failures.bug()
-        else:
-            return 0
-        where = f"Technical log: {shown(logs.technical_path)}"
-        lines = [failures.in_words(failure), where]
-        if plan.target.variant in KINDS and not plan.is_demo:
+        screen.note(failures.in_words(failure))
+        if dialler.request_id:
+            screen.note(f"Request id: {dialler.request_id}")
+        screen.note(f"Technical log: {shown(logs.path('voicelive.log'))}")
+        if plan.target.variant in KINDS and not plan.options.is_demo:
             check = f"{shown(Path(sys.executable))} voicelive_agent.py check {plan.target.variant}"
-            lines.append(f"To look at each part: {check}")
-        screen.note("\n".join(lines))
+            screen.note(f"To look at each part: {check}")
         return failure.exit_code
 
 
-def _converse(plan: Plan, logs: RunLogs, screen: Screen, redact: Redactor, stack: ExitStack) -> None:
+def _converse(
+    plan: Plan, logs: RunLogs, redact: Redactor, screen: Screen, dialler: Dialler, stack: ExitStack
+) -> None:
     """Open everything, each thing with its end on the stack, and wait until the conversation is over."""
-    dialler = Dialler(plan, redact.hide)
     transcript = Transcript(screen, logs.conversation, redact)
     stack.callback(transcript.close)
     for line in log_head(plan):
         transcript.head(line)
     screen.note(introduction(plan))
-    source = stack.enter_context(closing(open_source(plan, screen.note)))
-    sink = stack.enter_context(closing(open_sink(plan, logs, screen.note)))
-    screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}")
-    recording = None
-    if plan.records:
-        recording = Recording(logs.conversation_path.with_suffix(""), redact, screen.note)
-        stack.callback(recording.close)
-    screen.note(where_files_are(logs, recording))
-    first_message, reference = reference_for(plan, sink)
-    turns = Turns(sink.account, recording.keep if recording else None)
-    stack.callback(turns.settle, is_all_heard=True)
-    transcript.on_line = turns.write
-    conversation = Conversation(
-        *(sink, transcript, turns),
-        note=screen.note,
-        interrupts=user_may_interrupt(first_message),
-        is_current=not plan.target.is_classic,
-    )
-    if plan.greets:
-        conversation.greet()
-    call = Call(
-        *(dialler, first_message, conversation, source, sink, screen.note),
-        show_event=(lambda kind: screen.note(f"Received event: {kind}")) if plan.is_verbose else None,
-        invitation="Type, and Enter." if plan.types_only else "Speak.",
-        reference=reference,
-        recording=recording,
-    )
+    source = stack.enter_context(closing(open_source(plan.options, screen.note)))
+    sink = stack.enter_context(closing(open_sink(plan.options, logs, screen.note)))
+    files, recording = [logs.path("conversation.log"), logs.path("voicelive.log")], None
+    if plan.options.record:
+        recording = stack.enter_context(closing(Recording(logs.path("conversation"), redact, screen.note)))
+        files += recording.paths
+    where_files_are = "Logs: " + "\n      ".join(map(shown, files))
+    screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}\n{where_files_are}")
+
+    call = wire(plan, dialler, transcript, source, sink, recording, screen.note)
     stack.callback(call.end)
     streams = [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]
     if streams:
         stack.callback(Watch(streams, screen.note).close)
     screen.note("q and Enter, or Ctrl-C, ends it; ? and Enter lists the keys.")
     call.start()
-    host = Host(call, conversation, transcript, turns, source, sink, streams, screen, plan.types_only)
+    host = Host(call, screen, streams, plan.options.no_mic)
     stack.callback(host.listen_to_keyboard(is_live(os.environ)))
     try:
         host.wait()
-    except VoiceLiveError:
-        if dialler.request_id:
-            screen.note(f"Request id: {dialler.request_id}")
-        raise
     finally:
-        transcript.close()
-        turns.settle(is_all_heard=True)
-        screen.note(f"{host.summary()}\n{where_files_are(logs, recording)}")
+        screen.note(where_files_are)
     if isinstance(sink, TimedSink) and sink.error:
         raise VoiceLiveError(f"{sink.name} is not complete: {sink.error}.")
 
 
-def reference_for(plan: Plan, sink: Sink) -> tuple[Message, Reference | None]:
-    """The session to ask for, and what was played, where the run has a use for it."""
+def wire(
+    plan: Plan,
+    connect: Dialler,
+    transcript: Transcript,
+    source: Source,
+    sink: Sink,
+    recording: Recording | None,
+    note: Callable[[str], None],
+) -> Call:
+    """Put the parts of a conversation together; nothing moves before the call is started."""
+    first_message, reference = plan.first_message, None
     if not isinstance(sink, Playback):  # a sink that keeps no account of when it played what
-        return without_reference(plan.first_message), None
-    is_needed = plan.records or wants_reference(plan.first_message)
-    return plan.first_message, Reference(sink) if is_needed else None
-
-
-def where_files_are(logs: RunLogs, recording: Recording | None) -> str:
-    """The files of the run, a line each."""
-    paths = [logs.conversation_path, logs.technical_path, *(recording.paths if recording else ())]
-    return "Logs: " + "\n      ".join(shown(path) for path in paths)
+        first_message = without_reference(first_message)
+    elif recording or wants_reference(first_message):
+        reference = Reference(sink)
+    turns = Turns(sink.account, recording.keep if recording else None)
+    transcript.on_line = turns.write
+    conversation = Conversation(
+        *(sink, transcript, turns, note),
+        interrupts=user_may_interrupt(first_message),
+        is_current=not plan.target.is_classic,
+    )
+    if plan.options.greet:
+        conversation.greet()
+    call = Call(connect, first_message, conversation, source, reference=reference, recording=recording)
+    if plan.options.verbose:
+        call.show_event = lambda kind: note(f"Received event: {kind}")
+    if plan.options.no_mic:
+        call.invitation = "Type, and Enter."
+    return call
 
 
 def introduction(plan: Plan) -> str:
@@ -141,7 +139,7 @@ def introduction(plan: Plan) -> str:
         f"{KINDS.get(target.variant, target.variant)} {target.project}, agent {target.agent}",
         f"Service: {service.host}, api-version {service.api_version}",
     ]
-    if target.is_classic and not plan.is_demo:
+    if target.is_classic and not plan.options.is_demo:
         lines.append(
             "Agents by id are deprecated since 2026-08-31: make a current agent in the Foundry portal and "
             "name it with AI_FOUNDRY_AGENT_NAME."
@@ -160,32 +158,38 @@ def log_head(plan: Plan) -> list[str]:
     ]
 
 
-def open_source(plan: Plan, note: Callable[[str], None]) -> Source:
-    """The file that was named, or the microphone; in the demo the sample where there is none."""
-    if plan.types_only:
+def open_source(options: Options, note: Callable[[str], None]) -> Source:
+    """The file that was named, or the microphone; in the demo the sample where there is none.
+
+    Raises VoiceLiveError.
+    """
+    if options.no_mic:
         return Silence()
-    if plan.input_file:
-        return WavSource(plan.input_file)
+    if options.input:
+        return WavSource(options.input)
     try:
-        return Microphone(plan.input_device)
+        return Microphone(options.input_device)
     except VoiceLiveError as failure:
-        if not plan.is_demo or failure.exit_code == EXIT_USAGE:
+        if not options.is_demo or failure.exit_code == EXIT_USAGE:
             raise
         note(f"{failure.message} A recorded sample speaks in your place.")
         return WavSource(SAMPLE)
 
 
-def open_sink(plan: Plan, logs: RunLogs, note: Callable[[str], None]) -> Sink:
-    """The file that was named, or the speaker; in the demo a file beside the logs where there is none."""
-    if plan.output_file:
-        return WavSink(plan.output_file)
+def open_sink(options: Options, logs: RunLogs, note: Callable[[str], None]) -> Sink:
+    """The file that was named, or the speaker; in the demo a file beside the logs where there is none.
+
+    Raises VoiceLiveError.
+    """
+    if options.output:
+        return WavSink(options.output)
     try:
-        return Speaker(plan.output_device)
+        return Speaker(options.output_device)
     except VoiceLiveError as failure:
-        if not plan.is_demo or failure.exit_code == EXIT_USAGE:
+        if not options.is_demo or failure.exit_code == EXIT_USAGE:
             raise
         note(f"{failure.message} A file takes what you would hear.")
-        return WavSink(logs.technical_path.with_name(f"{logs.stamp}_speaker.wav"))
+        return WavSink(logs.path("speaker.wav"))
 
 
 @contextmanager

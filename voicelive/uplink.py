@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,36 +22,26 @@ GAP_S = 1.0  # without a block: the microphone was away, and the recording goes 
 MOST_GAP_S = 600.0
 
 
+@dataclass
 class Uplink:
     """Carries the source's blocks to `send`, on a thread of its own, until `over` is set.
 
     Where the source ends, silence goes on, for the service counts time by what it hears.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        send: Callable[[bytes], None],
-        begin: Callable[[], bool],
-        over: threading.Event,
-        reference: Reference | None = None,
-        recording: Recording | None = None,
-    ) -> None:
-        """`begin` blocks until it is time to listen; False where that time never comes. `reference` is
-        needed for the `recording`, and to send in stereo."""
-        self.muted = False
-        """Silence goes out in place of what the microphone hears."""
-        self.is_stereo = False
-        """What was played is sent as a second channel, against echo."""
+    source: Source
+    send: Callable[[bytes], None]
+    begin: Callable[[], bool]  # blocks until it is time to listen; False where that time never comes
+    over: threading.Event
+    reference: Reference | None = None  # needed for the recording, and to send in stereo
+    recording: Recording | None = None
+
+    def __post_init__(self) -> None:
+        self.muted = False  # silence goes out in place of what the microphone hears
+        self.is_stereo = False  # what was played is sent as a second channel, against echo
         self.peak = 0.0  # of the newest block, 0 to 1
         self.ended_at: float | None = None  # when the source did, in seconds of time.monotonic()
         self.failed = False
-        self._source = source
-        self._send = send
-        self._begin = begin
-        self._over = over
-        self._reference = reference
-        self._recording = recording
         self._silent_blocks = 0  # in a row
         self._next_at: float | None = None  # when the next block is due, by the source's clock
         self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
@@ -68,10 +59,10 @@ class Uplink:
             self._thread.join(timeout)
 
     def _run(self) -> None:
-        if not self._begin():
+        if not self.begin():
             return
         try:
-            for block in self._source:
+            for block in self.source:
                 self.peak = peak(block)
                 self._silent_blocks = self._silent_blocks + 1 if self.peak < LEAST_PEAK else 0
                 self._pass(bytes(len(block)) if self.muted else block)
@@ -80,33 +71,33 @@ class Uplink:
             self.failed = True
         self._silent_blocks, self.peak = 0, 0.0
         self.ended_at = time.monotonic()
-        for block in paced(silence(), self._over):
+        for block in paced(silence(), self.over):
             self._pass(block)
 
     def _pass(self, block: bytes) -> None:
         """Send a block, and put it beside what was played."""
-        if self._reference is None:
-            self._send(block)
+        if self.reference is None:
+            self.send(block)
             return
         frames = len(block) // FRAME_BYTES
-        timed = self._next_at if self.ended_at else getattr(self._source, "captured_at", None)
+        timed = self._next_at if self.ended_at else getattr(self.source, "captured_at", None)
         captured_at = timed or time.monotonic() - frames / SAMPLE_RATE
         if self._next_at and captured_at - self._next_at > GAP_S:
             away_s = min(captured_at - self._next_at, MOST_GAP_S)
-            self._reference.skip(round(away_s * SAMPLE_RATE))
-            if self._recording:
-                self._recording.keep(round(away_s * SAMPLE_RATE))
+            self.reference.skip(round(away_s * SAMPLE_RATE))
+            if self.recording:
+                self.recording.keep(round(away_s * SAMPLE_RATE))
         early = self._beside(block, captured_at)
-        self._send(interleaved(block, early) if self.is_stereo else block)
+        self.send(interleaved(block, early) if self.is_stereo else block)
 
     def _beside(self, block: bytes, captured_at: float) -> NDArray[np.int16]:
         """Record a block; what was played with it, a little early, for the service."""
-        assert self._reference
+        assert self.reference
         frames = len(block) // FRAME_BYTES
-        played, early = self._reference.beside(frames, captured_at, 0.0, LEAD_S)
+        played, early = self.reference.beside(frames, captured_at, 0.0, LEAD_S)
         self._next_at = captured_at + frames / SAMPLE_RATE
-        if self._recording:
-            self._recording.keep(interleaved(block, played))
+        if self.recording:
+            self.recording.keep(interleaved(block, played))
         return early
 
 
