@@ -90,6 +90,7 @@ def test_two_runs_in_one_second_have_files_of_their_own(tmp_path: Path) -> None:
         assert run.path("voicelive.log").read_text().endswith(f":any.logger:DEBUG:heard by {number}\n")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
 def test_only_the_owner_may_read_the_logs(tmp_path: Path) -> None:
     logs = RunLogs(tmp_path, Redactor())
 

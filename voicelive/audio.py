@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +19,7 @@ SILENCE = bytes(BLOCK_BYTES)
 RAMP_FRAMES = SAMPLE_RATE // 250  # 4 ms: heard as silence at once, and not as a click
 BACKLOG_BLOCKS = 50  # one second of speech is kept where nobody fetches it
 REBUFFER_FRAMES = SAMPLE_RATE // 25  # 40 ms, gathered after an underrun, against stutter
-PIECE_BYTES = 2 * SAMPLE_RATE  # one second
+PIECE_BYTES = 10 * SAMPLE_RATE * FRAME_BYTES  # 10 s: more is not copied while the sound card waits
 ACCOUNTS = 256  # so many items are remembered
 KEPT_PIECES = 2048  # of what was played, where nobody fetches them: some seconds
 
@@ -71,36 +71,6 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass
-class _Piece:
-    """Sound of one item that waits: `pcm[begin:end]`. It is filled up before there is another."""
-
-    item_id: str
-    pcm: bytearray | memoryview = field(default_factory=lambda: bytearray(PIECE_BYTES))
-    begin: int = 0
-    end: int = 0
-
-    def __len__(self) -> int:
-        return self.end - self.begin
-
-    @property
-    def has_room(self) -> bool:
-        return self.end < len(self.pcm)
-
-    def add(self, pcm: memoryview) -> int:
-        """Take as much of it as there is room for; so many bytes."""
-        size = min(len(pcm), len(self.pcm) - self.end)
-        self.pcm[self.end : self.end + size] = pcm[:size]
-        self.end += size
-        return size
-
-    def take(self, most: int) -> memoryview:
-        """The next bytes, `most` at most, which wait no more."""
-        part = memoryview(self.pcm)[self.begin : min(self.begin + most, self.end)]
-        self.begin += len(part)
-        return part
-
-
 class Playback:
     """The agent's sound on its way out, and the one account of what was really played.
 
@@ -111,7 +81,7 @@ class Playback:
     def __init__(self) -> None:
         self.underruns = 0  # times that an item's sound came too late to go on without a gap
         self._lock = threading.Lock()  # guards what follows; held to copy a delta, or a block, at most
-        self._waiting: deque[_Piece] = deque()  # none of them empty
+        self._waiting: deque[tuple[str, bytearray]] = deque()  # items and their sound, never empty
         self._accounts: dict[str, Account] = {}  # by item
         self._ramp = memoryview(b"")  # the end of what was cut off, heard before all else
         self._current: str | None = None  # the item that was heard last; None once it was cut off
@@ -127,11 +97,16 @@ class Playback:
             pcm, self._half_frame = self._whole_frames(pcm)
         if not pcm:
             return
+        pieces = [bytearray(pcm[at : at + PIECE_BYTES]) for at in range(0, len(pcm), PIECE_BYTES)]
         with self._lock:
             if item_id == self._current and not self._waiting:  # it came too late
                 self._hold = REBUFFER_FRAMES
                 self.underruns += 1
-            self._append(memoryview(pcm), item_id)
+            last_item, last = self._waiting[-1] if self._waiting else ("", bytearray())
+            if item_id == last_item and len(last) + len(pcm) <= PIECE_BYTES:
+                last += pcm
+            else:
+                self._waiting.extend((item_id, piece) for piece in pieces)
             self._account(item_id).received += len(pcm) // FRAME_BYTES
             self._idle.clear()
 
@@ -144,11 +119,11 @@ class Playback:
             item_id, self._current = self._current, None
             dropped, self._waiting = self._waiting, deque()
             if dropped:
-                item_id = dropped[0].item_id
+                item_id, pcm = dropped[0]
                 if not self._ramp:
-                    self._ramp = fade_out(dropped[0].take(RAMP_FRAMES * FRAME_BYTES))
+                    self._ramp = fade_out(pcm[: RAMP_FRAMES * FRAME_BYTES])
                     self._account(item_id).heard += len(self._ramp) // FRAME_BYTES
-            behind = dict.fromkeys(piece.item_id for piece in dropped if piece.item_id != item_id)
+            behind = dict.fromkeys(waiting for waiting, _ in dropped if waiting != item_id)
             self._half_frame = b""
             if not item_id:
                 return None
@@ -178,16 +153,16 @@ class Playback:
                 out[filled:] = bytes(len(out) - filled)
                 return
             while self._waiting and filled < len(out):
-                piece = self._waiting[0]
-                part = piece.take(len(out) - filled)
-                out[filled : filled + len(part)] = part
-                filled += len(part)
-                self._current = piece.item_id
-                account = self._account(piece.item_id)
-                account.heard += len(part) // FRAME_BYTES
+                self._current, pcm = self._waiting[0]
+                size = min(len(pcm), len(out) - filled)
+                out[filled : filled + size] = pcm[:size]
+                del pcm[:size]  # moves nothing: a bytearray remembers where it begins
+                filled += size
+                account = self._account(self._current)
+                account.heard += size // FRAME_BYTES
                 account.ended_at = time.monotonic()
                 account.began_at = account.began_at or account.ended_at
-                if not len(piece):
+                if not pcm:
                     self._waiting.popleft()
             if not self._waiting and not self._ramp and not self._idle.is_set():
                 self._idle.set()
@@ -206,19 +181,9 @@ class Playback:
         """Whether to wait, after an underrun, for a little more sound than the next `frames`."""
         if self._hold <= 0:
             return False
-        waiting = sum(len(piece) for piece in self._waiting) // FRAME_BYTES
+        waiting = sum(len(pcm) for _, pcm in self._waiting) // FRAME_BYTES
         self._hold = self._hold - frames if waiting < REBUFFER_FRAMES else 0
         return self._hold > 0
-
-    def _append(self, pcm: memoryview, item_id: str) -> None:
-        """Fill up the last piece, then others: small deltas are to cost no more than their PCM."""
-        if len(pcm) > PIECE_BYTES:  # not to be copied while the sound card waits
-            self._waiting.append(_Piece(item_id, pcm, end=len(pcm)))
-            return
-        while len(pcm):
-            if not self._waiting or self._waiting[-1].item_id != item_id or not self._waiting[-1].has_room:
-                self._waiting.append(_Piece(item_id))
-            pcm = pcm[self._waiting[-1].add(pcm) :]
 
     def _account(self, item_id: str) -> Account:
         while len(self._accounts) > ACCOUNTS:
@@ -255,7 +220,7 @@ class Converter:
         return bytes(mono.tobytes())
 
 
-def fade_out(pcm: memoryview) -> memoryview:
+def fade_out(pcm: bytes | bytearray) -> memoryview:
     """The same frames, the last of them near zero."""
     samples = np.frombuffer(pcm, dtype="<i2")
     ramp = np.linspace(1.0, 0.0, num=len(samples), endpoint=False)
