@@ -25,7 +25,8 @@ Reading order, along the sound:
     turns         who spoke when, how soon the answer was heard, who was cut off
     recording     sound and turns, in two files
     screen        the terminal: one line at a time
-    terminal      the keyboard, and the part of a terminal that stays in place
+    terminal      the keyboard, and what a terminal can show
+    prompt        the part of a terminal that stays in place
     logs          the two files of a run, and what never gets into them
     failures      what went wrong, why, and what to type next
     call          one conversation over as many connections as it takes
@@ -38,6 +39,8 @@ Reading order, along the sound:
     simulator     a stand-in for the service, for the demo, the tests and the bench
 """
 
+from dataclasses import dataclass
+
 __version__ = "1.0.0"
 
 EXIT_FAILED = 1
@@ -45,27 +48,20 @@ EXIT_USAGE = 2
 EXIT_NO_ACCESS = 4
 
 
+@dataclass(eq=False)
 class VoiceLiveError(Exception):
-    """A failure that a person can mend: what happened and why, and what to do about it.
+    """A failure that a person can mend."""
 
-    `exit_code` is the one that the process ends with: EXIT_FAILED, EXIT_USAGE (a setting, option,
-    file or device) or EXIT_NO_ACCESS (sign-in or permission). `passing`: it may heal by itself, so
-    that a conversation under way tries again. `retry_after_s`: the service asks to try again, after
-    so many seconds at least.
-    """
+    message: str
+    """What happened, and why."""
+    remedy: str = ""
+    """What to do about it."""
+    exit_code: int = EXIT_FAILED
+    """Of the process: EXIT_FAILED, EXIT_USAGE (a setting, option, file or device) or EXIT_NO_ACCESS."""
+    passing: bool = False
+    """It may heal by itself: a conversation under way tries again."""
+    retry_after_s: float | None = None
+    """The service asks to try again, after so many seconds at least."""
 
-    def __init__(
-        self,
-        message: str,
-        remedy: str = "",
-        exit_code: int = EXIT_FAILED,
-        *,
-        passing: bool = False,
-        retry_after_s: float | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
-        self.exit_code = exit_code
-        self.passing = passing
-        self.retry_after_s = retry_after_s
+    def __str__(self) -> str:
+        return self.message

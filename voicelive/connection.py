@@ -49,7 +49,8 @@ class Connection:
         self.close_code: int | None = None
         self.close_reason = ""
         self.dropped_blocks = 0  # blocks of speech that the network did not take in time
-        self._traffic = _Traffic()
+        self._blocks_sent = 0  # counted by the writer
+        self._deltas_received = 0
         self._wake = threading.Condition()  # guards the three below; notified when one of them changes
         self._messages: deque[str] = deque()  # JSON texts, all but audio; sent before waiting audio
         self._blocks: deque[bytes] = deque(maxlen=BACKLOG_BLOCKS)  # PCM; the oldest goes first
@@ -81,12 +82,12 @@ class Connection:
             while (text := self._receive()) is not None:
                 if event := _parse(text):
                     yield event
-                    self._traffic.received(event, text)  # after it was handled: sound comes first
+                    self._log(event, text)  # after it was handled: sound comes first
         finally:
-            self._traffic.log_sound()
             self._stop_writing()
             self._shut_down()
             self._writer.join()
+            log.info("%d blocks sent, %d dropped on the way", self._blocks_sent, self.dropped_blocks)
             self._socket.shutdown()
             self._released.set()
 
@@ -120,6 +121,14 @@ class Connection:
             if opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
                 return cast(bytes, frame.data)
 
+    def _log(self, event: Mapping[str, object], text: bytes) -> None:
+        """Put an event into the log; of sound, both ways, only how much there was so far."""
+        if event.get("type") == "response.audio.delta":
+            self._deltas_received += 1
+            return
+        counts = f"{self._blocks_sent} blocks sent, {self._deltas_received} deltas"
+        log.debug("received: %s (%s)", brief(text.decode("utf-8", "replace"), LOGGED_CHARACTERS), counts)
+
     def _write(self) -> None:
         """Send what is queued, in a thread of its own."""
         try:
@@ -146,7 +155,7 @@ class Connection:
             if self._messages:
                 return self._messages.popleft()
             block = self._blocks.popleft()
-        self._traffic.blocks += 1
+        self._blocks_sent += 1
         audio = base64.b64encode(block).decode("ascii")
         return f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}'
 
@@ -171,28 +180,6 @@ class Connection:
             with suppress(OSError):
                 # Not SSLSocket.shutdown, which takes TLS away under the other thread's feet.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-
-class _Traffic:
-    """Puts what is received into the log; sound, both ways, only by its amount, a line a second at most."""
-
-    def __init__(self) -> None:
-        self.blocks = 0  # sent, counted by the writer
-        self._deltas = 0  # received
-        self._logged_at = time.monotonic()
-
-    def received(self, event: Mapping[str, object], text: bytes) -> None:
-        """Note an event; called by the reading thread only."""
-        if event.get("type") == "response.audio.delta":
-            self._deltas += 1
-        else:
-            log.debug("received: %s", brief(text.decode("utf-8", "replace"), LOGGED_CHARACTERS))
-        if time.monotonic() - self._logged_at >= 1:
-            self.log_sound()
-
-    def log_sound(self) -> None:
-        log.debug("sound so far: %d blocks sent, %d deltas received", self.blocks, self._deltas)
-        self._logged_at = time.monotonic()
 
 
 def _handshake(url: str, headers: Mapping[str, str]) -> websocket.WebSocket:

@@ -10,7 +10,7 @@ from voicelive.call import Call
 from voicelive.devices import Stream
 from voicelive.screen import Screen
 from voicelive.soundcard import Microphone
-from voicelive.terminal import KEYS, LivePrompt, meter, watch_keyboard
+from voicelive.terminal import KEYS, meter, watch_keyboard
 
 SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait
 HEARS_ITSELF = (
@@ -38,6 +38,8 @@ class Host:
         if not is_live:
             watch_keyboard(self._obey, self._end_typing)
             return lambda: None
+        from voicelive.prompt import LivePrompt  # 0.1 s, not where there is no terminal
+
         prompt = LivePrompt(lambda: self.screen.open_line, self.status, self._obey, self._end_typing)
         self.screen.prompt = prompt
 

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from voicelive.terminal import LivePrompt
+if TYPE_CHECKING:  # 0.1 s, not where there is no terminal
+    from voicelive.prompt import LivePrompt
 
 # Escape sequences (CSI, OSC and other strings, two-character ones), and control characters but line breaks.
 _UNPRINTABLE = re.compile(

@@ -1,0 +1,93 @@
+"""The part of a terminal that stays in place: the line that grows, what is typed, and a status."""
+
+import _thread
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.layout import (
+    BufferControl,
+    ConditionalContainer,
+    FormattedTextControl,
+    HSplit,
+    Layout,
+    VSplit,
+    Window,
+)
+from prompt_toolkit.patch_stdout import StdoutProxy
+
+REFRESH_S = 0.2
+CLOSE_TIMEOUT_S = 0.5
+
+
+class LivePrompt:
+    """Below all that is printed: the line that grows, a line to type in, and the status, until close().
+
+    prompt_toolkit draws it on a thread of its own. Ctrl-C interrupts the main thread, as it does without.
+    """
+
+    def __init__(
+        self,
+        open_line: Callable[[], str],
+        status: Callable[[], str],
+        on_line: Callable[[str], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        """`open_line` is the line that grows, '' where there is none. `on_line` gets what is typed, `on_end`
+        is called for Ctrl-D."""
+        # To ask where the cursor is would hold up the end, and leave a slow terminal without echo.
+        os.environ["PROMPT_TOOLKIT_NO_CPR"] = "1"
+
+        def accept(buffer: Buffer) -> bool:
+            on_line(buffer.text.strip())
+            return False  # nothing is kept
+
+        keys = KeyBindings()
+        keys.add("c-c")(lambda event: _thread.interrupt_main())
+        keys.add("c-d")(lambda event: on_end())
+        growing = Window(FormattedTextControl(open_line), wrap_lines=True, dont_extend_height=True)
+        prompt = Window(FormattedTextControl("> "), width=2, height=1)
+        typed = Window(BufferControl(Buffer(accept_handler=accept, multiline=False)), height=1)
+        rows = [
+            ConditionalContainer(growing, Condition(lambda: bool(open_line()))),
+            VSplit([prompt, typed]),
+            Window(FormattedTextControl(status), height=1, style="reverse"),
+        ]
+        layout = Layout(HSplit(rows), focused_element=typed)
+        self._app: Application[None] = Application(
+            layout, key_bindings=keys, erase_when_done=True, refresh_interval=REFRESH_S
+        )
+        self._lines = StdoutProxy(sleep_between_writes=0.01, raw=True)  # of printable text
+        self._drawn = threading.Event()  # set when it runs, or has failed to
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._run, name="terminal", daemon=True)
+        self._thread.start()
+
+    def print(self, lines: str) -> None:
+        """Whole lines above the prompt."""
+        self._lines.write(lines)
+
+    def refresh(self) -> None:
+        self._app.invalidate()
+
+    def close(self) -> None:
+        """Take the prompt away, and leave the terminal as it was."""
+        self._is_closed = True
+        self._drawn.wait(CLOSE_TIMEOUT_S)
+        self._lines.close()
+        if loop := self._app.loop:
+            with suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(self._app.exit)
+        self._thread.join(CLOSE_TIMEOUT_S)
+
+    def _run(self) -> None:
+        try:
+            if not self._is_closed:
+                self._app.run(pre_run=self._drawn.set, handle_sigint=False)
+        finally:
+            self._drawn.set()
