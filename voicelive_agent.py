@@ -52,8 +52,7 @@ def project(options: Options) -> None:
 
 
 app.command()(hub)
-demo = commands.add_to(app, {"project": project_target, "hub": hub_target})
-commands.add_start(app, {"project": project, "hub": hub}, demo)
+commands.add_to(app, {"project": project_target, "hub": hub_target}, starts={"project": project, "hub": hub})
 
 if __name__ == "__main__":
     app()

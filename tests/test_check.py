@@ -295,7 +295,7 @@ def test_a_session_that_is_never_accepted() -> None:
         url = simulator.endpoint.replace("http", "ws") + "/voice-live/realtime?api-version=2026-07-15"
         connection = Connection(f"{url}&agent-name=anna&agent-project-name=p", {"Authorization": "Bearer x"})
         with (
-            closing(Line(connection)) as line,
+            closing(Line(connection, {})) as line,
             pytest.raises(VoiceLiveError, match="did not accept the session"),
         ):
             line.wait_for("session.updated", 0.2)

@@ -83,7 +83,7 @@ def test_the_status_tells_who_is_talking_and_the_latency() -> None:
         wait_until(host.call, lambda: host.status().startswith(" agent speaking "))
         sink.render(memoryview(bytearray(BLOCK_BYTES)))
         host.call.conversation.turns.settle(is_all_heard=True)
-        assert host.status().startswith(" listening ")
+        wait_until(host.call, lambda: host.status().startswith(" listening "))
         assert "answered after 0." in host.status()
         assert len(host.status()) < 80
 

@@ -16,7 +16,7 @@ from websockets.sync.server import ServerConnection
 
 from voicelive import VoiceLiveError
 from voicelive import call as module
-from voicelive import conversation as conversation_module
+from voicelive import session as session_module
 from voicelive.call import Call, delays
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
@@ -200,7 +200,7 @@ def test_a_clock_that_is_wrong_does_not_renew_without_end() -> None:
 
 
 def test_a_session_is_renewed_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversation_module, "LEAST_SESSION_S", 1.0)
+    monkeypatch.setattr(session_module, "LEAST_SESSION_S", 1.0)
     session = {"id": "sess_1", "expires_at": int(time.time()) + 30}
     updated = json.dumps({"type": "session.updated", "session": session})
 

@@ -21,10 +21,9 @@ from voicelive.auth import Access, Service
 from voicelive.call import NO_ANSWER_S, SESSION_TIMEOUT_S
 from voicelive.check_report import Report
 from voicelive.connection import CONNECT_TIMEOUT_S, Connection, tls_context
-from voicelive.conversation import ECHO_CODES
 from voicelive.dial import Plan, dial
 from voicelive.messages import ANSWER_REQUEST, typed_message
-from voicelive.session import Message, wants_reference, without_reference
+from voicelive.session import ECHO_CODES, Message, wants_reference, without_reference
 
 GREETING = "Hello."
 
@@ -101,56 +100,62 @@ def certificate(found: Any) -> str:
 def check_service(report: Report, plan: Plan, access: Access, hello: bool) -> None:
     """The handshake, the session, and with `hello` the agent's voice."""
     request_id = str(uuid.uuid4())
-    opened: list[Connection] = []
-    without: list[Plan] = []  # where the client's echo reference is refused, as in a conversation
+    lines: list[Line] = []
 
     def shake_hands() -> str:
         try:
-            opened.append(dial(plan.service, plan.target, access, request_id, plan.first_message))
+            connection = dial(plan.service, plan.target, access, request_id, plan.first_message)
         except VoiceLiveError as failure:
             failure.message += f"\nRequest id: {request_id}"
             raise
+        lines.append(Line(connection, plan.first_message))
         return f"HTTP 101, request id {request_id}"
 
     if not report.look("handshake", shake_hands):
         return
-    (connection,) = opened
-    with closing(Line(connection)) as line:
-
-        def create() -> str:
-            connection.send(plan.first_message)
-            session = line.wait_for("session.created", SESSION_TIMEOUT_S)["session"]
-            return f"{session['id']}, {session.get('model', 'no model named')}"
-
-        def update() -> str:
-            try:
-                session = line.wait_for("session.updated", SESSION_TIMEOUT_S)["session"]
-            except VoiceLiveError as failure:
-                if not (wants_reference(plan.first_message) and failure.message.startswith(ECHO_CODES)):
-                    raise
-                without.append(replace(plan, first_message=without_reference(plan.first_message)))
-                return f"{failure.message}: once more, with the service's own reference"
-            return "; ".join(differences(plan.first_message["session"], session)) or "all as asked for"
-
-        def greet() -> str:
-            connection.send(typed_message(GREETING))
-            connection.send(ANSWER_REQUEST)
-            line.wait_for("response.audio.delta", NO_ANSWER_S, failures.no_answer)
-            return f"the agent answers {GREETING!r} in sound"
-
-        is_accepted = report.look("session.created", create) and report.look("session.updated", update)
-        if is_accepted and hello and not without:
-            report.look("agent", greet)
-    if without:
-        check_service(report, without[0], access, hello)
+    with closing(lines[0]) as line:
+        if report.look("session.created", line.create) and report.look("session.updated", line.update):
+            if line.must_do_without_reference:
+                plan = replace(plan, first_message=without_reference(plan.first_message))
+            elif hello:
+                report.look("agent", line.greet)
+    if line.must_do_without_reference:  # once more, as in a conversation
+        check_service(report, plan, access, hello)
 
 
 class Line:
-    """The events of a connection, one kind after the other."""
+    """A connection, step by step. Each step says what it found, and raises VoiceLiveError."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, first_message: Message) -> None:
+        self.must_do_without_reference = False
+        """The service refuses the client's echo reference."""
         self._connection = connection
+        self._first_message = first_message
         self._events = iter(connection)
+
+    def create(self) -> str:
+        """Ask for the session: its id and model."""
+        self._connection.send(self._first_message)
+        session = self.wait_for("session.created", SESSION_TIMEOUT_S)["session"]
+        return f"{session['id']}, {session.get('model', 'no model named')}"
+
+    def update(self) -> str:
+        """The session as the service has it, where that is not as asked for."""
+        try:
+            session = self.wait_for("session.updated", SESSION_TIMEOUT_S)["session"]
+        except VoiceLiveError as failure:
+            if not (wants_reference(self._first_message) and failure.message.startswith(ECHO_CODES)):
+                raise
+            self.must_do_without_reference = True
+            return f"{failure.message}: once more, with the service's own reference"
+        return "; ".join(differences(self._first_message["session"], session)) or "all as asked for"
+
+    def greet(self) -> str:
+        """Have the agent speak."""
+        self._connection.send(typed_message(GREETING))
+        self._connection.send(ANSWER_REQUEST)
+        self.wait_for("response.audio.delta", NO_ANSWER_S, failures.no_answer)
+        return f"the agent answers {GREETING!r} in sound"
 
     def wait_for(
         self, kind: str, timeout_s: float, late: Callable[[float], VoiceLiveError] = failures.no_session

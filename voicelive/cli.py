@@ -45,11 +45,6 @@ def takes(
     """
     flags = [*settings, *EVERYWHERE]
     others = [field for field in fields(Options) if field.name not in ("flags", "is_demo", *without)]
-    hints = get_type_hints(Options, include_extras=True)
-    added = [_parameter(flag.name, str | None, None, flag.help, flag.default) for flag in flags]
-    for other in others:
-        kind, help = get_args(hints[other.name])
-        added.append(_parameter(other.name, kind, other.default, help))
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
@@ -59,7 +54,9 @@ def takes(
             run(lambda: command(Options(values, **shared), **given))
 
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
-        parameters = [*(p.replace(kind=p.KEYWORD_ONLY) for p in own), *added]
+        parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in own]
+        parameters += [_parameter(f.name, str | None, f.help, None, f.default) for f in flags]
+        parameters += [_parameter(o.name, *_kind_and_help(o.name), o.default) for o in others]
         wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
         del wrapper.__wrapped__
@@ -68,11 +65,17 @@ def takes(
     return decorate
 
 
-def _parameter(name: str, kind: Any, default: Any, help: str, shown: str = "") -> inspect.Parameter:
+def _parameter(name: str, kind: Any, help: str, default: Any, shown: str = "") -> inspect.Parameter:
     about = typer.Option("--" + name.replace("_", "-"), help=help, show_default=shown or False)
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, about]
     )
+
+
+def _kind_and_help(name: str) -> tuple[Any, str]:
+    """What is written at a field of `Options`."""
+    kind, help = get_args(get_type_hints(Options, include_extras=True)[name])
+    return kind, help
 
 
 def run(command: Callable[[], None]) -> None:

@@ -25,8 +25,18 @@ Variant = Literal["project", "hub"]
 TALKING = ("greet", "no_mic", "verbose", "record", "log_dir")  # what `check` has no use for
 
 
-def add_to(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> Callable[..., None]:
-    """Add demo, check and devices to the app of a script; by variant, `targets` find the agent. The demo."""
+def add_to(
+    app: typer.Typer, targets: Mapping[str, cli.FindTarget], starts: Mapping[str, Callable[[], Any]]
+) -> None:
+    """Add them to the app of a script. By variant, `targets` find the agent, and `starts` begin to talk."""
+    demo = add_demo(app, targets)
+    add_check(app, targets)
+    app.command()(devices)
+    add_start(app, starts, demo)
+
+
+def add_demo(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> Callable[..., None]:
+    """Add the demo to the app of a script."""
 
     @app.command()
     @cli.takes()
@@ -35,6 +45,12 @@ def add_to(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> Callable[
     ) -> None:
         """Talk to a local stand-in of the service: no Azure account."""
         hold_demo(targets[variant], options)
+
+    return demo
+
+
+def add_check(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
+    """Add check to the app of a script."""
 
     @app.command()
     @cli.takes(
@@ -55,16 +71,9 @@ def add_to(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> Callable[
         if code := check_all(cli.make_plan(targets[variant], options), tone, talk):
             raise typer.Exit(code)
 
-    @app.command()
-    def devices() -> None:
-        """List the microphones and the speakers."""
-        cli.run(list_devices)
-
-    return demo
-
 
 def add_start(app: typer.Typer, starts: Mapping[str, Callable[[], Any]], demo: Callable[..., None]) -> None:
-    """Let the app of a script begin without a command: by variant, with its start, else with the demo."""
+    """Let the app of a script begin without a command: with the start of a variant, or with the demo."""
 
     @app.callback(invoke_without_command=True)
     def choose(
@@ -104,13 +113,16 @@ def hold_demo(find_target: cli.FindTarget, options: Options) -> None:
         cli.start(find_target, replace(options, flags={**options.flags, **made_up}, is_demo=True))
 
 
-def list_devices() -> None:
-    """Print them."""
+def devices() -> None:
+    """List the microphones and the speakers."""
     from voicelive.devices import import_sounddevice, table
 
-    with suppress(OSError):  # nobody reads
-        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-        print(table(import_sounddevice(), "input", "output"), flush=True)
+    def show() -> None:
+        with suppress(OSError):  # nobody reads
+            sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+            print(table(import_sounddevice(), "input", "output"), flush=True)
+
+    cli.run(show)
 
 
 def show_version(wanted: bool) -> None:

@@ -3,7 +3,6 @@
 import base64
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,17 +10,15 @@ from dataclasses import dataclass
 from voicelive import failures
 from voicelive.audio import SAMPLE_RATE, Sink
 from voicelive.messages import ANSWER_REQUEST, CANCELLATION, UNIMPORTANT, truncation, typed_message
-from voicelive.session import Message
+from voicelive.session import ECHO_CODES, Message, ends_at
 from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, TYPED, USER, Transcript
 from voicelive.turns import Turns
 
 log = logging.getLogger(__name__)
 
-LEAST_SESSION_S = 120.0
 FORGOTTEN_RESPONSES = 64  # so many that were cut off are remembered, for audio that comes late
 TOO_EARLY = "conversation_already_has_active_response"
 TOO_LATE = "response_cancel_not_active"
-ECHO_CODES = ("invalid_ec_", "change_in_ec_channels_not_allowed")  # protocol reference §2.5
 
 
 @dataclass
@@ -74,7 +71,7 @@ class Conversation:
                     self._on_session(session_id)
                 case "session.updated", {"session": Mapping() as session}:
                     self._transcribes = session.get("input_audio_transcription", True) is not None
-                    self._note_end(session.get("expires_at"))
+                    self.ends_at = ends_at(session)
                     self.ready.set()
                     self._go_on()
                 case "error", {"error": Mapping() as error}:
@@ -175,7 +172,7 @@ class Conversation:
     def pause(self) -> None:
         """The connection is gone: what was under way will not go on. What was received is still heard."""
         with self._lock:
-            self._owes_answer = self._owes_answer and not self.ready.is_set()  # it was never asked for
+            self._owes_answer &= not self.ready.is_set()  # it was never asked for
             self.ready.clear()
             for items in self._running.values():
                 for item in items:
@@ -196,11 +193,6 @@ class Conversation:
             self.note(f"Connected again, session {session_id}. {memory}")
         self._has_begun = True
 
-    def _note_end(self, expires_at: object) -> None:
-        """When the session ends, by the service's clock. Ours may be wrong: no session is so short."""
-        if isinstance(expires_at, int):
-            self.ends_at = time.monotonic() + max(expires_at - time.time(), LEAST_SESSION_S)
-
     def _on_response_done(self, response: str, details: Message) -> None:
         for item in self._running.pop(response, []):
             self.transcript.finish(item, AGENT_AUDIO)
@@ -212,18 +204,18 @@ class Conversation:
         failure = failures.service_error(error)
         code = str(error.get("code"))
         if code in (TOO_EARLY, TOO_LATE) or error.get("event_id") == UNIMPORTANT:
-            self._owes_answer = self._owes_answer or code == TOO_EARLY
+            self._owes_answer |= code == TOO_EARLY
             log.warning("the service reports %s", failure.message)
-            return
-        if code.startswith(ECHO_CODES) and self.offers_reference:
+        elif code.startswith(ECHO_CODES) and self.offers_reference:
             self.offers_reference = False
             self.note(f"The service refuses the client's echo reference: {failure.message}")
-            return
-        if not self.ready.is_set():
-            if not (self._has_begun and self.id):
-                raise failure
+        elif self.ready.is_set():
+            self.note(f"The service reports {failure.message} {failure.remedy}".rstrip())
+        elif self._has_begun and self.id:
             self.id = ""  # the service does not go on with it: once more without
-        self.note(f"The service reports {failure.message} {failure.remedy}".rstrip())
+            self.note(f"The service reports {failure.message}")
+        else:
+            raise failure
 
     def _play(self, audio: str, item: str) -> None:
         self._items.add(item)

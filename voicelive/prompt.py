@@ -43,24 +43,14 @@ class LivePrompt:
         # To ask where the cursor is would hold up the end, and leave a slow terminal without echo.
         os.environ["PROMPT_TOOLKIT_NO_CPR"] = "1"
 
-        def accept(buffer: Buffer) -> bool:
-            on_line(buffer.text.strip())
-            return False  # nothing is kept
-
         keys = KeyBindings()
         keys.add("c-c")(lambda event: _thread.interrupt_main())
         keys.add("c-d")(lambda event: on_end())
-        growing = Window(FormattedTextControl(open_line), wrap_lines=True, dont_extend_height=True)
-        prompt = Window(FormattedTextControl("> "), width=2, height=1)
-        typed = Window(BufferControl(Buffer(accept_handler=accept, multiline=False)), height=1)
-        rows = [
-            ConditionalContainer(growing, Condition(lambda: bool(open_line()))),
-            VSplit([prompt, typed]),
-            Window(FormattedTextControl(status), height=1, style="reverse"),
-        ]
-        layout = Layout(HSplit(rows), focused_element=typed)
         self._app: Application[None] = Application(
-            layout, key_bindings=keys, erase_when_done=True, refresh_interval=REFRESH_S
+            arranged(open_line, status, on_line),
+            key_bindings=keys,
+            erase_when_done=True,
+            refresh_interval=REFRESH_S,
         )
         self._lines = StdoutProxy(sleep_between_writes=0.01, raw=True)  # of printable text
         self._drawn = threading.Event()  # set when it runs, or has failed to
@@ -91,3 +81,23 @@ class LivePrompt:
                 self._app.run(pre_run=self._drawn.set, handle_sigint=False)
         finally:
             self._drawn.set()
+
+
+def arranged(
+    open_line: Callable[[], str], status: Callable[[], str], on_line: Callable[[str], None]
+) -> Layout:
+    """The line that grows, where there is one; what is typed; the status."""
+
+    def accept(buffer: Buffer) -> bool:
+        on_line(buffer.text.strip())
+        return False  # nothing is kept
+
+    growing = Window(FormattedTextControl(open_line), wrap_lines=True, dont_extend_height=True)
+    prompt = Window(FormattedTextControl("> "), width=2, height=1)
+    typed = Window(BufferControl(Buffer(accept_handler=accept, multiline=False)), height=1)
+    rows = [
+        ConditionalContainer(growing, Condition(lambda: bool(open_line()))),
+        VSplit([prompt, typed]),
+        Window(FormattedTextControl(status), height=1, style="reverse"),
+    ]
+    return Layout(HSplit(rows), focused_element=typed)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,9 @@ ECHO: Mapping[str, Message] = {
     },
     "off": {},
 }
+ECHO_CODES = ("invalid_ec_", "change_in_ec_channels_not_allowed")  # of the errors that refuse "client"
 CLIENT_REFERENCE_SINCE = "2026-07-15"
+LEAST_SESSION_S = 120.0
 FIXED_FIELDS = ("input_audio_format", "output_audio_format", "input_audio_sampling_rate")
 
 
@@ -121,3 +124,14 @@ def user_may_interrupt(message: Message) -> bool:
     """Whether the session of this session.update lets the user cut in."""
     turn_detection = message["session"].get("turn_detection")
     return not isinstance(turn_detection, Mapping) or turn_detection.get("interrupt_response") is not False
+
+
+def ends_at(session: Message) -> float:
+    """When a session that was accepted ends, in seconds of time.monotonic(); inf where that is not told.
+
+    It is told by the service's clock, and ours may be wrong: no session is shorter than LEAST_SESSION_S.
+    """
+    match session.get("expires_at"):
+        case int(expires_at):
+            return time.monotonic() + max(expires_at - time.time(), LEAST_SESSION_S)
+    return float("inf")

@@ -71,8 +71,7 @@ def _converse(
     """Open everything, each thing with its end on the stack, and wait until the conversation is over."""
     transcript = Transcript(screen, logs.conversation, redact)
     stack.callback(transcript.close)
-    for line in log_head(plan):
-        transcript.head(line)
+    transcript.head(log_head(plan))
     screen.note(introduction(plan))
     source = stack.enter_context(closing(open_source(plan.options, screen.note)))
     sink = stack.enter_context(closing(open_sink(plan.options, logs, screen.note)))
@@ -82,12 +81,10 @@ def _converse(
         files += recording.paths
     where_files_are = "Logs: " + "\n      ".join(map(shown, files))
     screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}\n{where_files_are}")
-
     call = wire(plan, dialler, transcript, source, sink, recording, screen.note)
     stack.callback(call.end)
     streams = [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]
-    if streams:
-        stack.callback(Watch(streams, screen.note).close)
+    stack.callback(Watch(streams, screen.note).close)
     screen.note("q and Enter, or Ctrl-C, ends it; ? and Enter lists the keys.")
     call.start()
     host = Host(call, screen, streams, plan.options.no_mic)
@@ -147,15 +144,16 @@ def introduction(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def log_head(plan: Plan) -> list[str]:
+def log_head(plan: Plan) -> str:
     """The first lines of the conversation log."""
     project = "Hub project" if plan.target.variant == "hub" else "Project name"
-    return [
+    lines = [
         "Agent Session Log:",
         f"Using agent: {plan.target.agent}",
         f"{project}: {plan.target.project}",
         f"Session Config: {json.dumps(plan.first_message)}",
     ]
+    return "\n".join(lines)
 
 
 def open_source(options: Options, note: Callable[[str], None]) -> Source:
