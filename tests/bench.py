@@ -22,7 +22,8 @@ import bench_gaps
 import bench_latency
 import bench_process
 from bench_talkers import Figures
-from soundcard import UnavailableError, VirtualSoundCard, virtual_sound_card
+from pulseaudio import UnavailableError
+from soundcard import VirtualSoundCard, virtual_sound_card
 
 SWITCH_S = 0.0005  # a thread that notes an arrival need not wait Python's 5 ms for another one
 ROUNDS = 15

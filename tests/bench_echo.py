@@ -7,7 +7,8 @@ import numpy as np
 from bench_latency import noise
 from bench_talkers import Client, Figures, client
 from numpy.typing import NDArray
-from soundcard import SAMPLE_RATE_HZ, SPEAKER, VirtualSoundCard
+from pulseaudio import SAMPLE_RATE_HZ, SPEAKER
+from soundcard import VirtualSoundCard
 
 WINDOW_S = 0.5
 MOST_LAG_S = 0.1

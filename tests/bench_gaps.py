@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import numpy as np
 from bench_latency import audible, noise
 from bench_talkers import Figures, Start, Talker, both
-from soundcard import SAMPLE_RATE_HZ, VirtualSoundCard
+from pulseaudio import SAMPLE_RATE_HZ
+from soundcard import VirtualSoundCard
 
 TIMEOUT_S = 30
 ROUNDS = 5

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from bench_talkers import Figures, Start, Talker, both
 from numpy.typing import NDArray
-from soundcard import BLOCK_FRAMES, MICROPHONE, SAMPLE_RATE_HZ, Recording, VirtualSoundCard
+from pulseaudio import MICROPHONE, SAMPLE_RATE_HZ
+from soundcard import BLOCK_FRAMES, Recording, VirtualSoundCard
 
 TIMEOUT_S = 5
 AUDIBLE = 100  # of 32768; what is played here is 80 times as loud

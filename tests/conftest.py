@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from program import SAMPLE
-from soundcard import UnavailableError, VirtualSoundCard, virtual_sound_card
+from pulseaudio import UnavailableError
+from soundcard import VirtualSoundCard, virtual_sound_card
 
 from voicelive.simulator import Simulator
 

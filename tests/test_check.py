@@ -2,48 +2,22 @@
 
 import base64
 import json
-import os
 import re
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-from program import NAMED, ROOT, SAMPLE, environment, fake_az
-from servers import certificate, forwards_to, tcp_server
-from soundcard import SAMPLE_RATE_HZ, VirtualSoundCard
+from checked import FILES, Checked, over_tls
+from program import NAMED, fake_az
+from pulseaudio import SAMPLE_RATE_HZ
+from soundcard import VirtualSoundCard
 
-from voicelive import VoiceLiveError
 from voicelive.check import claims
-from voicelive.check_service import Line, differences
-from voicelive.connection import Connection
 from voicelive.simulator import Simulator
 
-FILES = ("--input", str(SAMPLE), "--output", os.devnull)
 KEY = "k-0123456789"
-
-
-class Checked:
-    """What `check` said: its exit code, and the rows by name."""
-
-    def __init__(self, *arguments: str, **variables: str) -> None:
-        command = [sys.executable, "voicelive_agent.py", "check", *arguments]
-        env = environment(**variables)
-        run = subprocess.run(
-            command, cwd=ROOT, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL
-        )
-        self.exit_code, self.text, self.stderr = run.returncode, run.stdout, run.stderr
-        rows = re.findall(r"^ *(ok|FAILED|-)  (.{17})  (.*(?:\n {27}.*)*)", run.stdout, re.MULTILINE)
-        self.rows: dict[str, tuple[str, str]] = {name.strip(): (status, row) for status, name, row in rows}
-
-    def found(self, name: str, status: str = "ok") -> str:
-        """What the row says, which has this status."""
-        assert self.rows[name][0] == status, self.text + self.stderr
-        return self.rows[name][1]
 
 
 def jwt(**payload: object) -> str:
@@ -51,15 +25,6 @@ def jwt(**payload: object) -> str:
     parts = [{"alg": "none"}, payload]
     encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
     return ".".join([*encoded, "signature"])
-
-
-@contextmanager
-def over_tls(simulator: Simulator, folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """The stand-in behind TLS: its endpoint, and the variable that lets a client trust it."""
-    trusted, context = certificate(folder)
-    port = int(simulator.endpoint.rpartition(":")[2])
-    with tcp_server(forwards_to(port), context) as tls_port:
-        yield f"https://localhost:{tls_port}", {"SSL_CERT_FILE": str(trusted)}
 
 
 def test_all_is_well_with_the_stand_in(simulator: Simulator) -> None:
@@ -160,68 +125,6 @@ def test_who_is_not_signed_in_is_told_so(tmp_path: Path) -> None:
     assert checked.found("TCP", "FAILED"), "the network does not depend on it"
 
 
-@pytest.mark.parametrize(
-    ("endpoint", "row", "said"),
-    [
-        ("https://no-such-host.invalid", "name", "there is no such host"),
-        ("https://localhost:1", "TCP", "nobody listens there"),
-    ],
-)
-def test_a_host_that_is_not_reached(tmp_path: Path, endpoint: str, row: str, said: str) -> None:
-    checked = Checked("--endpoint", endpoint, *NAMED, *FILES, PATH=fake_az(tmp_path / "bin"))
-
-    assert checked.exit_code == 1
-    assert said in checked.found(row, "FAILED")
-
-
-def test_a_certificate_that_nobody_trusts(simulator: Simulator, tmp_path: Path) -> None:
-    with over_tls(simulator, tmp_path) as (endpoint, _):
-        checked = Checked("--endpoint", endpoint, *NAMED, *FILES, PATH=fake_az(tmp_path / "bin"))
-
-    assert checked.exit_code == 1
-    assert "its certificate is not trusted" in checked.found("TLS", "FAILED")
-    assert "let SSL_CERT_FILE name its root" in checked.text
-
-
-def test_a_proxy_is_named_and_asked(tmp_path: Path) -> None:
-    env = {"HTTPS_PROXY": "http://u:hunter2@127.0.0.1:9", "PATH": fake_az(tmp_path / "bin")}
-
-    checked = Checked("--endpoint", "https://contoso.example", *NAMED, *FILES, **env)
-
-    assert checked.exit_code == 1
-    assert checked.found("proxy", "-") == "127.0.0.1:9 (HTTPS_PROXY)"
-    assert "nobody listens there" in checked.found("TCP", "FAILED")
-    assert "hunter2" not in checked.text
-
-
-@pytest.mark.parametrize(
-    ("fault", "row", "exit_code", "said"),
-    [
-        ("403", "handshake", 4, "answered HTTP 403"),
-        ("error=missing-role", "session.created", 4, "lacks the required"),
-        ("drop-after=0", "agent", 1, "The connection was lost."),
-    ],
-)
-def test_a_service_that_refuses(fault: str, row: str, exit_code: int, said: str) -> None:
-    with Simulator(faults=[fault]) as simulator:
-        checked = Checked("--endpoint", simulator.endpoint, *NAMED, *FILES, "--talk")
-
-    assert checked.exit_code == exit_code
-    assert said in checked.found(row, "FAILED")
-    assert re.search(r"[Rr]equest id:? [0-9a-f-]{36}", checked.text)
-
-
-def test_a_session_that_the_service_does_not_take(simulator: Simulator, tmp_path: Path) -> None:
-    (tmp_path / "session.json").write_text('{"nonsense": 1}')
-    more = ("--session", str(tmp_path / "session.json"))
-
-    checked = Checked("--endpoint", simulator.endpoint, *NAMED, *FILES, *more)
-
-    assert checked.exit_code == 1
-    assert "invalid_session_update_message" in checked.found("session.updated", "FAILED")
-    assert "check --session and the" in checked.text
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="sounddevice brings PortAudio elsewhere")
 def test_without_portaudio_the_package_is_named(simulator: Simulator, tmp_path: Path) -> None:
     hidden = "import ctypes.util; ctypes.util.find_library = lambda name: None"
@@ -234,17 +137,6 @@ def test_without_portaudio_the_package_is_named(simulator: Simulator, tmp_path: 
     assert "sudo apt install libportaudio2" in checked.text
     assert "microphone" not in checked.rows
     assert checked.found("session.updated")
-
-
-def test_a_service_that_refuses_the_reference_is_asked_without_as_in_a_conversation() -> None:
-    with Simulator(faults=["no-client-reference"]) as simulator:
-        asked = ("--endpoint", simulator.endpoint, *NAMED, *FILES, "--echo-cancellation", "client")
-        checked = Checked(*asked)
-
-    assert checked.exit_code == 0
-    assert checked.text.count("session.created") == 2
-    assert "once more, with the service's own reference" in checked.text
-    assert checked.found("session.updated").startswith("all as asked for")
 
 
 @pytest.mark.soundcard
@@ -288,25 +180,6 @@ def test_a_sound_card_without_a_microphone(
     assert checked.exit_code == 1
     assert checked.found("microphone", "FAILED")
     assert checked.found("speaker")
-
-
-def test_a_session_that_is_never_accepted() -> None:
-    with Simulator(faults=["no-session"]) as simulator:
-        url = simulator.endpoint.replace("http", "ws") + "/voice-live/realtime?api-version=2026-07-15"
-        connection = Connection(f"{url}&agent-name=anna&agent-project-name=p", {"Authorization": "Bearer x"})
-        with (
-            closing(Line(connection, {})) as line,
-            pytest.raises(VoiceLiveError, match="did not accept the session"),
-        ):
-            line.wait_for("session.updated", 0.2)
-
-
-def test_fields_that_came_back_otherwise_are_told() -> None:
-    asked = {"voice": {"name": "Ava", "temperature": 0.8}, "modalities": ["text", "audio"], "speed": 1}
-
-    found = differences(asked, {"voice": {"name": "Ava", "temperature": 0.9, "style": "x"}, "speed": 1})
-
-    assert found == ["voice.temperature: 0.9, not 0.8", 'modalities: null, not ["text", "audio"]']
 
 
 @pytest.mark.parametrize("token", ["opaque", "a.b.c", f"a.{base64.b64encode(b'[1]').decode()}.c", ""])

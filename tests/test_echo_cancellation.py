@@ -8,9 +8,10 @@ import pytest
 from bench_echo import IN_STEREO, QUIET, lags_ms, rms
 from bench_latency import noise
 from program import NAMED, Program
+from pulseaudio import SPEAKER, UnavailableError, daemon
 from servers import websocket_server
 from service import ScriptedService
-from soundcard import SPEAKER, UnavailableError, VirtualSoundCard, daemon
+from soundcard import VirtualSoundCard
 
 from voicelive.simulator import Simulator
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from program import NAMED, ROOT, Program
+from pulseaudio import SAMPLE_RATE_HZ
 from servers import websocket_server
 from service import ScriptedService
-from soundcard import SAMPLE_RATE_HZ, VirtualSoundCard, levels
+from soundcard import VirtualSoundCard, levels
 
 pytestmark = pytest.mark.soundcard
 

@@ -1,18 +1,16 @@
 """No token and no key is ever shown: planted wherever they can be, and looked for in all that is left."""
 
-import base64
 import json
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from program import NAMED, ROOT, Program, environment, fake_az
-from servers import answers, certificate, forwards_to, read_head, tcp_server, websocket_server
+from planted import JWT, KEY, OPAQUE, Machine, leaks, leaks_of
+from program import NAMED, ROOT, environment
+from servers import answers, forwards_to, read_head, tcp_server, websocket_server
 from websockets.sync.server import ServerConnection
 
 from voicelive import VoiceLiveError
@@ -24,53 +22,7 @@ from voicelive.session import session_update
 from voicelive.settings import Settings
 from voicelive.simulator import Simulator
 
-
-def _part(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-KEY = "Kk7planted0key3with5no8shape2at4all"
-OPAQUE = "opaque+planted/token==with.odd~characters"  # in a URL it is written otherwise
-JWT = ".".join(map(_part, ('{"alg":"none"}', '{"planted":"token"}', "planted signature")))
-SECRETS = {KEY: "KEY", OPAQUE: "OPAQUE", JWT: "JWT", "opaque%2Bplanted%2Ftoken": "OPAQUE in a URL"}
 HUB = ("hub", "--agent-id", "asst_1", "--connection-string", "eastus2.api.azureml.ms;0a1b;group;project")
-
-
-def leaks(*texts: str) -> list[str]:
-    """The secrets in these texts, or as much as a third of one."""
-    everything = "\n".join(texts)
-    return [name for secret, name in SECRETS.items() if secret[: len(secret) // 3] in everything]
-
-
-def leaks_of(program: Program) -> list[str]:
-    return leaks(program.stdout, program.stderr, program.conversation_log, program.technical_log)
-
-
-class Machine:
-    """One on which somebody is signed in, and which trusts a server of ours over TLS."""
-
-    def __init__(self, folder: Path, question: str) -> None:
-        self._question = question
-        trusted, self._context = certificate(folder)
-        path = fake_az(folder / "bin")
-        az = folder / "bin" / "az.py"
-        tokens = f'{{"ai.azure.com": {JWT!r}, "ml.azure.com": {OPAQUE!r}}}[host]'
-        az.write_text(az.read_text().replace('"token-for-{host}".format(host=host)', tokens))
-        assert JWT in az.read_text()
-        self.environment = environment(PATH=path, SSL_CERT_FILE=str(trusted))
-
-    @contextmanager
-    def runs(
-        self, logs: Path, handler: Callable[[socket.socket], None], *arguments: str, **variables: str
-    ) -> Iterator[Program]:
-        """The program against a server that treats each TLS client so."""
-        with tcp_server(handler, self._context) as port:
-            sound = ("--input", self._question, "--output", os.devnull)
-            yield Program(
-                *(*arguments, "--endpoint", f"https://localhost:{port}", *sound),
-                log_dir=logs,
-                env={**self.environment, **variables},
-            )
 
 
 @pytest.fixture

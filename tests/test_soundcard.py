@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from program import SAMPLE, Program
-from soundcard import Recording, UnavailableError, VirtualSoundCard, daemon, levels
+from pulseaudio import UnavailableError, daemon
+from soundcard import Recording, VirtualSoundCard, levels
 
 pytestmark = pytest.mark.soundcard
 

@@ -5,7 +5,8 @@ import sys
 
 import numpy as np
 import pytest
-from soundcard import BLOCK_FRAMES, MICROPHONE, SAMPLE_RATE_HZ, VirtualSoundCard, levels
+from pulseaudio import MICROPHONE, SAMPLE_RATE_HZ
+from soundcard import BLOCK_FRAMES, VirtualSoundCard, levels
 
 pytestmark = pytest.mark.soundcard
 
