@@ -24,8 +24,7 @@ def main() -> None:
     if "--imports" in sys.argv:
         for module in WHAT_THE_CLIENT_IMPORTS:
             importlib.import_module(module)
-    waiting = bytearray()
-    lock = threading.Lock()  # guards `waiting`; held to copy a block
+    waiting, lock = bytearray(), threading.Lock()  # which guards it, and is held to copy a block
 
     def fill(out: Any, frames: int, time: Any, status: Any) -> None:
         with lock:

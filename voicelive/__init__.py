@@ -37,6 +37,11 @@ Reading order, along the sound:
     commands      the commands that serve both kinds of project
     check         what is missing before one can talk
     simulator     a stand-in for the service, for the demo, the tests and the bench
+
+What the service does is cited by where it is told: [reference], [how-to], [agents] and [classic] are
+Microsoft's pages voice-live-api-reference-2026-07-15, voice-live-how-to, how-to-voice-agent-integration and
+voice-live-agents-quickstart-classic, below https://learn.microsoft.com/azure/ai-services/speech-service/;
+[SDK] is the Python package azure-ai-voicelive 1.3.1; [reports] are those of other people who met it.
 """
 
 from dataclasses import dataclass

@@ -25,9 +25,10 @@ KEPT_PIECES = 2048  # of what was played, where nobody fetches them: some second
 
 
 class Source(Protocol):
-    """Sound for the agent: PCM blocks of at most 20 ms, an iterable that paces itself.
+    """Sound for the agent: an iterable of PCM16 blocks, 24 kHz, mono, 20 ms at most, that paces itself.
 
-    Where it ends, silence goes on. `close()`, from any thread, ends a blocked `next()`.
+    Where it ends, silence goes on. `close()`, from any thread, ends a blocked `next()`. One that knows when
+    it heard its newest block's first frame has a `captured_at`, in seconds of time.monotonic().
     """
 
     @property
@@ -57,9 +58,10 @@ class Account:
 
 
 class Sink(Protocol):
-    """A place for the agent's sound: PCM of any length, each piece part of one item.
+    """A place for the agent's sound: PCM16, 24 kHz, mono, of any length, each piece part of one item.
 
-    `Playback` has all of it but the place.
+    `interrupt` silences it at once, and tells what was heard. Any thread may call. `Playback` has all of it
+    but the place.
     """
 
     @property
@@ -138,7 +140,7 @@ class Playback:
     def render(self, out: memoryview, sounds_at: float = 0.0) -> None:
         """Fill `out`, a writable buffer of whole frames, with the next sound and then with silence.
 
-        `sounds_at` is when its first frame will be heard.
+        `sounds_at` is when its first frame will be heard, in seconds of time.monotonic().
         """
         self._render(out)
         if self._kept is not None:

@@ -17,7 +17,7 @@ AI_SCOPE = "https://ai.azure.com/.default"
 ML_SCOPE = "https://ml.azure.com/.default"
 PATH = "/voice-live/realtime"
 
-# Which agents an api-version knows (protocol reference, facts 1 and 2).
+# Which agents an api-version knows [SDK, reports].
 NEWEST_API_VERSION = "2026-07-15"
 CLASSIC_API_VERSION = "2025-05-01-preview"
 FIRST_API_VERSION_WITHOUT_CLASSIC = "2026-04-10"
@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class AgentTarget:
-    """One agent: the query parameters that name it, and the audience of a token of its own.
+    """One agent: the query parameters that name it [agents, classic], and the audience of a token of its own.
 
     Parameters without a value are left out. `agent_token_scope` is set on the classic routes only,
     where the agent gets a second token in the query.
@@ -127,7 +127,7 @@ def endpoint_problem(endpoint: str) -> str | None:
 
 
 def websocket_url(endpoint: str) -> str:
-    """`https://host/path` → `wss://host/path/voice-live/realtime`, for an endpoint without a problem."""
+    """`https://host/path` → `wss://host/path/voice-live/realtime` [how-to]; `endpoint` has no problem."""
     parts = urlsplit(endpoint)
     scheme = "wss" if parts.scheme in ("https", "wss") else "ws"
     path = parts.path.rstrip("/").removesuffix(PATH)
@@ -145,7 +145,10 @@ def is_this_machine(host: str) -> bool:
 
 
 def request_url(service: Service, target: AgentTarget, access: Access, features: str = "") -> str:
-    """The URL of the handshake, everything in its query percent-encoded. May hold a token."""
+    """The URL of the handshake, everything in its query percent-encoded. May hold a token.
+
+    `features` are those that the service wants to be asked for in it [how-to].
+    """
     query = {"api-version": service.api_version, **target.query, "features": features}
     if access.agent_token:
         query["agent-access-token"] = access.agent_token
@@ -173,7 +176,7 @@ def needed_scopes(target: AgentTarget, settings: Settings) -> list[str]:
 def access_with(
     tokens: Mapping[str, str], target: AgentTarget, settings: Settings, hide: Callable[[str], None]
 ) -> Access:
-    """What opens the door, of a token for each of the `needed_scopes`, or of the key."""
+    """What opens the door [how-to], of a token for each of the `needed_scopes`, or of the key."""
     api_key = settings.get(API_KEY)
     for secret in (api_key, *tokens.values()):
         hide(secret)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -27,10 +28,11 @@ from voicelive.check_service import check_network, check_service
 from voicelive.devices import import_sounddevice
 from voicelive.dial import Plan
 from voicelive.logs import Redactor, c_libraries_into
+from voicelive.options import Options
 from voicelive.settings import API_KEY, ENDPOINT, Found, Setting
 from voicelive.soundcard import Microphone, Speaker
+from voicelive.talk import open_sink, open_source
 from voicelive.uplink import LEAST_PEAK, peak
-from voicelive.wav import WavSource
 
 LISTEN_S = 1.0
 NO_SOUND_S = 3.0  # for so long a microphone may take for one second of sound
@@ -86,16 +88,14 @@ def described(setting: Setting, found: Found) -> str:
 
 def check_sound(report: Report, plan: Plan, tone: bool) -> None:
     """PortAudio, one second of the microphone, the speaker."""
+    options = plan.options
     has_portaudio = report.look("PortAudio", portaudio)
-    if plan.options.input:
-        path = plan.options.input
-        report.look("microphone", lambda: f"the file {WavSource(path).name}")
+    if has_portaudio or options.input:
+        report.look("microphone", lambda: listen(options))
+    if options.output:
+        report.skip("speaker", f"the file {options.output}")  # which is not to be emptied
     elif has_portaudio:
-        report.look("microphone", lambda: listen(plan.options.input_device))
-    if plan.options.output:
-        report.skip("speaker", f"the file {plan.options.output}")
-    elif has_portaudio:
-        report.look("speaker", lambda: play(plan.options.output_device, tone))
+        report.look("speaker", lambda: play(options, tone))
 
 
 def portaudio() -> str:
@@ -104,37 +104,42 @@ def portaudio() -> str:
     return f"{sd.get_portaudio_version()[1].partition(',')[0]}, sounddevice {sd.__version__}"
 
 
-def listen(device: str | None) -> str:
-    """What the microphone is, and its level over a second in dB below full scale."""
-    with closing(Microphone(device)) as microphone:
-        timer = threading.Timer(NO_SOUND_S, microphone.close)  # ends the iteration, if nothing comes
-        timer.daemon = True
-        timer.start()
-        blocks = list(islice(microphone, round(LISTEN_S / BLOCK_S)))
-        timer.cancel()
-        pcm = b"".join(blocks)
-        if len(blocks) < round(LISTEN_S / BLOCK_S):
-            raise VoiceLiveError(
-                f"{microphone.name} gives no sound, or not enough.", "Try another --input-device."
-            )
-        loudest = peak(pcm)
-        if loudest < LEAST_PEAK:
-            raise failures.silent_microphone()
-        level = math.sqrt(np.mean((np.frombuffer(pcm, dtype="<i2") / 32768) ** 2))
-        loud = f"level {20 * math.log10(level):.0f} dBFS, peak {20 * math.log10(loudest):.0f} dBFS"
-        return f"{microphone.stream.about}; {loud}"
+def listen(options: Options) -> str:
+    """What the microphone is, or is replaced by. Raises VoiceLiveError."""
+    with closing(open_source(options)) as source:
+        return f"{source.stream.about}; {level(source)}" if isinstance(source, Microphone) else source.name
 
 
-def play(device: str | None, tone: bool) -> str:
-    """What the speaker is; `tone` sounds on it, swelling and fading."""
-    with closing(Speaker(device)) as speaker:
+def level(microphone: Microphone) -> str:
+    """How loud it is for a second, in dB below full scale. Raises VoiceLiveError for one that is silent."""
+    timer = threading.Timer(NO_SOUND_S, microphone.close)  # ends the iteration, if nothing comes
+    timer.daemon = True
+    timer.start()
+    blocks = list(islice(microphone, round(LISTEN_S / BLOCK_S)))
+    timer.cancel()
+    pcm = b"".join(blocks)
+    if len(blocks) < round(LISTEN_S / BLOCK_S):
+        raise VoiceLiveError(
+            f"{microphone.name} gives no sound, or not enough.", "Try another --input-device."
+        )
+    loudest = peak(pcm)
+    if loudest < LEAST_PEAK:
+        raise failures.silent_microphone()
+    usual = math.sqrt(np.mean((np.frombuffer(pcm, dtype="<i2") / 32768) ** 2))
+    return f"level {20 * math.log10(usual):.0f} dBFS, peak {20 * math.log10(loudest):.0f} dBFS"
+
+
+def play(options: Options, tone: bool) -> str:
+    """What the speaker is, or is replaced by; `tone` sounds on it, swelling and fading."""
+    with closing(open_sink(options, Path(os.devnull))) as sink:
         if tone:
             seconds = np.arange(round(TONE_S * SAMPLE_RATE)) / SAMPLE_RATE
             wave = np.sin(2 * np.pi * TONE_HZ * seconds) * np.sin(np.pi * seconds / TONE_S)
-            speaker.play((TONE_LEVEL * 32767 * wave).astype("<i2").tobytes(), "tone")
-            if not speaker.wait_until_heard(NO_SOUND_S):
-                raise VoiceLiveError(f"{speaker.name} plays nothing.", "Try another --output-device.")
-        return f"{speaker.stream.about}{'; a tone was played' if tone else ''}"
+            sink.play((TONE_LEVEL * 32767 * wave).astype("<i2").tobytes(), "tone")
+            if not sink.wait_until_heard(NO_SOUND_S):
+                raise VoiceLiveError(f"{sink.name} plays nothing.", "Try another --output-device.")
+        about = sink.stream.about if isinstance(sink, Speaker) else sink.name
+        return f"{about}{'; a tone was played' if tone else ''}"
 
 
 def check_sign_in(report: Report, plan: Plan, hide: Callable[[str], None]) -> Access | None:

@@ -70,7 +70,7 @@ class Connection:
             self._wake.notify()
 
     def send_audio(self, pcm: bytes) -> None:
-        """Queue one block of microphone sound. Never waits: at most a second is kept."""
+        """Queue one block of PCM16, at most 15 MiB [SDK]. Never waits: a second is kept, the oldest goes."""
         with self._wake:
             self.dropped_blocks += len(self._blocks) == BACKLOG_BLOCKS
             self._blocks.append(pcm)

@@ -61,7 +61,7 @@ class Conversation:
         return not self._open_turn and not self._running
 
     def handle(self, event: Message) -> None:
-        """One event of the service. What is malformed or unknown costs a line in the technical log.
+        """One event of the service [reference]. One that is malformed or unknown costs a line in the log.
 
         Raises VoiceLiveError for an error before the session stands.
         """

@@ -26,7 +26,7 @@ PLACE = (
     "(not Speech alone), in a region with Voice Live."
 )
 
-# HTTP status of a refused handshake → what it means, remedy, exit code (protocol reference §1.5).
+# HTTP status of a refused handshake → what it means, remedy, exit code [reports].
 _STATUS: dict[int, tuple[str, str, int]] = {
     400: ("the service does not take the request", "Check the api-version and the host.", EXIT_FAILED),
     401: (
@@ -42,7 +42,7 @@ _REDIRECT = ("it points to another address, which is never followed with a token
 _BROKEN = ("the service is out of order", "Wait a minute and try again.", EXIT_FAILED)
 _ODD = ("this is not an answer of the Voice Live service", PLACE, EXIT_FAILED)
 
-# Words in an `error` event → remedy, exit code (protocol reference §3.6), the first match counts.
+# Words in an `error` event → remedy, exit code [reports]; the first match counts.
 _ERRORS: tuple[tuple[str, str, int], ...] = (
     ("lacks the required", ROLES, EXIT_NO_ACCESS),
     ("conversation_not_found", "Leave the conversation id out: a new one begins.", EXIT_FAILED),

@@ -1,4 +1,4 @@
-"""What the service is told in a conversation, besides the session and the sound."""
+"""What the service is told in a conversation, besides the session and the sound [reference]."""
 
 from voicelive.session import Message
 

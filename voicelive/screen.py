@@ -32,6 +32,12 @@ def shown(path: Path) -> str:
     return str(path)
 
 
+def own_command(arguments: str) -> str:
+    """How to run this program from here, with these arguments."""
+    script = Path(__file__).resolve().parents[1] / "voicelive_agent.py"
+    return f"{shown(Path(sys.executable))} {shown(script)} {arguments}"
+
+
 class Screen:
     """Both streams of a terminal, for all threads.
 

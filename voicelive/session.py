@@ -13,7 +13,7 @@ from voicelive.settings import ECHO_CANCELLATION, Settings
 
 Message = Mapping[str, Any]
 
-# In the service's own names (protocol reference §2).
+# In the service's own names [reference].
 SESSION: Message = {
     "turn_detection": {
         "type": "azure_semantic_vad",
@@ -41,7 +41,7 @@ SINCE_2025_10_01: Message = {
         "end_of_utterance_detection": {"threshold_level": "default", "timeout_ms": 2000},
     },
 }
-# Whose account of the agent's sound is taken out of the microphone's (protocol reference §2.5).
+# Whose account of the agent's sound is taken out of the microphone's [how-to].
 ECHO: Mapping[str, Message] = {
     "server": {"input_audio_echo_cancellation": {"type": "server_echo_cancellation"}},
     "client": {

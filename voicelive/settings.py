@@ -8,6 +8,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from voicelive import EXIT_USAGE, VoiceLiveError
+from voicelive.screen import own_command
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,8 @@ class Settings:
             raise VoiceLiveError(
                 "These settings need a look:\n" + "\n".join(f"  {p}" for p in self._problems),
                 "Copy .env.example to .env and fill it in; README, 'Your own agent', says where in "
-                "the portal each value is found. `python voicelive_agent.py check` shows what counts and "
-                "where it comes from; `python voicelive_agent.py demo` needs none.",
+                f"the portal each value is found. `{own_command('check')}` shows what counts and "
+                f"where it comes from; `{own_command('demo')}` needs none.",
                 EXIT_USAGE,
             )
 

@@ -19,7 +19,7 @@ from voicelive.host import Host
 from voicelive.logs import Redactor, RunLogs, c_libraries_into
 from voicelive.options import Options
 from voicelive.recording import Recording
-from voicelive.screen import Screen, shown
+from voicelive.screen import Screen, own_command, shown
 from voicelive.session import user_may_interrupt, wants_reference, without_reference
 from voicelive.soundcard import Microphone, Speaker, Watch
 from voicelive.terminal import is_live
@@ -60,8 +60,7 @@ def talk(plan: Plan) -> int:
             screen.note(f"Request id: {dialler.request_id}")
         screen.note(f"Technical log: {shown(logs.path('voicelive.log'))}")
         if plan.target.variant in KINDS and not plan.options.is_demo:
-            check = f"{shown(Path(sys.executable))} voicelive_agent.py check {plan.target.variant}"
-            screen.note(f"To look at each part: {check}")
+            screen.note(f"To look at each part: {own_command(f'check {plan.target.variant}')}")
         return failure.exit_code
 
 
@@ -74,7 +73,7 @@ def _converse(
     transcript.head(log_head(plan))
     screen.note(introduction(plan))
     source = stack.enter_context(closing(open_source(plan.options, screen.note)))
-    sink = stack.enter_context(closing(open_sink(plan.options, logs, screen.note)))
+    sink = stack.enter_context(closing(open_sink(plan.options, logs.path("speaker.wav"), screen.note)))
     files, recording = [logs.path("conversation.log"), logs.path("voicelive.log")], None
     if plan.options.record:
         recording = stack.enter_context(closing(Recording(logs.path("conversation"), redact, screen.note)))
@@ -156,7 +155,7 @@ def log_head(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def open_source(options: Options, note: Callable[[str], None]) -> Source:
+def open_source(options: Options, note: Callable[[str], None] = log.info) -> Source:
     """The file that was named, or the microphone; in the demo the sample where there is none.
 
     Raises VoiceLiveError.
@@ -174,8 +173,8 @@ def open_source(options: Options, note: Callable[[str], None]) -> Source:
         return WavSource(SAMPLE)
 
 
-def open_sink(options: Options, logs: RunLogs, note: Callable[[str], None]) -> Sink:
-    """The file that was named, or the speaker; in the demo a file beside the logs where there is none.
+def open_sink(options: Options, instead: Path, note: Callable[[str], None] = log.info) -> Sink:
+    """The file that was named, or the speaker; in the demo the file `instead` where there is none.
 
     Raises VoiceLiveError.
     """
@@ -187,7 +186,7 @@ def open_sink(options: Options, logs: RunLogs, note: Callable[[str], None]) -> S
         if not options.is_demo or failure.exit_code == EXIT_USAGE:
             raise
         note(f"{failure.message} A file takes what you would hear.")
-        return WavSink(logs.path("speaker.wav"))
+        return WavSink(instead)
 
 
 @contextmanager
