@@ -44,6 +44,20 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture(scope="session")
+def hasty() -> Iterator[Simulator]:
+    """A stand-in that sends a whole answer at once."""
+    with Simulator(pace=1000) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def calm() -> Iterator[Simulator]:
+    """A stand-in that takes its time, so that it can be interrupted."""
+    with Simulator(pace=1) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def question(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The first word of the sample, as a WAV file: a whole conversation about it takes five seconds."""
     path = tmp_path_factory.mktemp("question") / "question.wav"

@@ -40,6 +40,21 @@ DETECTION = {
     "end_of_utterance_detection": {"model": "semantic_detection_v1"},
 }
 ECHO_CANCELLATION = {"type": "server_echo_cancellation"}
+TURN = [
+    "input_audio_buffer.speech_started",
+    "input_audio_buffer.speech_stopped",
+    "input_audio_buffer.committed",
+    "conversation.item.input_audio_transcription.completed",
+    "conversation.item.created",
+    "response.created",
+]
+END_OF_ANSWER = [
+    "response.audio.done",
+    "response.audio_transcript.done",
+    "response.content_part.done",
+    "response.output_item.done",
+    "response.done",
+]
 MS = 48  # bytes of PCM16 at 24 kHz
 
 

@@ -1,42 +1,10 @@
 """Speaking while the stand-in speaks: what it breaks off, in which order, and what it keeps."""
 
-from collections.abc import Iterator
-
-import pytest
-from simulator_client import DETECTION, MS, Client, sample, silence, sound, types
+from simulator_client import DETECTION, END_OF_ANSWER, MS, TURN, Client, sample, silence, sound, types
 
 from voicelive.simulator import Simulator
 
-TURN = [
-    "input_audio_buffer.speech_started",
-    "input_audio_buffer.speech_stopped",
-    "input_audio_buffer.committed",
-    "conversation.item.input_audio_transcription.completed",
-    "conversation.item.created",
-    "response.created",
-]
-INTERRUPTION = [
-    "input_audio_buffer.speech_started",
-    "response.audio.done",
-    "response.audio_transcript.done",
-    "response.content_part.done",
-    "response.output_item.done",
-    "response.done",
-]
-
-
-@pytest.fixture(scope="module")
-def hasty() -> Iterator[Simulator]:
-    """Sends a whole answer at once."""
-    with Simulator(pace=1000) as simulator:
-        yield simulator
-
-
-@pytest.fixture(scope="module")
-def calm() -> Iterator[Simulator]:
-    """Takes its time, so that it can be interrupted."""
-    with Simulator(pace=1) as simulator:
-        yield simulator
+INTERRUPTION = ["input_audio_buffer.speech_started", *END_OF_ANSWER]
 
 
 def test_speech_interrupts_the_answer(calm: Simulator) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
@@ -56,18 +56,6 @@ class MadeUpToken:
         error: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None: ...
-
-
-@pytest.fixture(scope="module")
-def hasty() -> Iterator[Simulator]:
-    with Simulator(pace=1000) as simulator:
-        yield simulator
-
-
-@pytest.fixture(scope="module")
-def calm() -> Iterator[Simulator]:
-    with Simulator(pace=1) as simulator:
-        yield simulator
 
 
 def session() -> RequestSession:

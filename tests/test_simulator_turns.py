@@ -1,36 +1,29 @@
 """The stand-in's turns: when it hears speech, and what it answers, in which order."""
 
-from collections.abc import Iterator
-
 import pytest
-from simulator_client import DETECTION, MS, Client, refusal, sample, silence, sound, types
+from simulator_client import (
+    DETECTION,
+    END_OF_ANSWER,
+    MS,
+    TURN,
+    Client,
+    refusal,
+    sample,
+    silence,
+    sound,
+    types,
+)
 
 from voicelive.simulator import Simulator
 
 ORDINARY_TURN = [
-    "input_audio_buffer.speech_started",
-    "input_audio_buffer.speech_stopped",
-    "input_audio_buffer.committed",
-    "conversation.item.input_audio_transcription.completed",
-    "conversation.item.created",
-    "response.created",
+    *TURN,
     "response.output_item.added",
     "conversation.item.created",
     "response.content_part.added",
     "(deltas)",
-    "response.audio.done",
-    "response.audio_transcript.done",
-    "response.content_part.done",
-    "response.output_item.done",
-    "response.done",
+    *END_OF_ANSWER,
 ]
-
-
-@pytest.fixture(scope="module")
-def hasty() -> Iterator[Simulator]:
-    """Sends a whole answer at once."""
-    with Simulator(pace=1000) as simulator:
-        yield simulator
 
 
 def test_speech_is_repeated_in_the_order_of_an_ordinary_turn(hasty: Simulator) -> None:

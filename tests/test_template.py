@@ -144,6 +144,3 @@ def test_what_is_public_is_explained(name: str) -> None:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             assert ast.get_docstring(node), node.name
-
-
-# The six changes of docs/make-it-yours.md, each in a copy of this folder.
