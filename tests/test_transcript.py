@@ -105,6 +105,25 @@ def test_an_interruption_marks_the_line_that_was_written_already(written: Writte
     ]
 
 
+def test_a_line_is_marked_once_and_one_without_words_never(written: Written) -> None:
+    transcript = written.transcript
+    transcript.finish("a1", AGENT_AUDIO, "Once upon a time")
+    transcript.finish("a2", AGENT_AUDIO, "")
+    for item in ("a1", "a2", "a1"):
+        transcript.interrupt(item)
+
+    assert written.log.getvalue() == "Agent Audio Response:\tOnce upon a time (interrupted)"
+
+
+def test_a_mark_never_stands_behind_a_line_that_is_not_its_own(written: Written) -> None:
+    transcript = written.transcript
+    transcript.finish("a1", AGENT_AUDIO, "Once upon a time")
+    transcript.head("(reconnected as sess_2)")
+    transcript.interrupt("a1")
+
+    assert written.log.getvalue().splitlines()[1:] == ["(reconnected as sess_2)", "(interrupted)"]
+
+
 def test_on_a_terminal_the_mark_stands_behind_the_words(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

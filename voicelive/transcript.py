@@ -18,7 +18,7 @@ AGENT_AUDIO = "Agent Audio Response"
 _SHOWN_AS = {USER: "You", TYPED: "You (typed)", AGENT_TEXT: "Agent", AGENT_AUDIO: "Agent"}
 
 
-@dataclass
+@dataclass(eq=False)
 class _Line:
     """What one item of the conversation says, whole or so far."""
 
@@ -46,10 +46,10 @@ class Transcript:
         self._log = log
         self._redact = redact
         self._lock = threading.Lock()  # guards the lines: the reader adds, the main thread releases
-        self._waiting: list[_Line] = []  # in spoken order
-        self._late: dict[str, _Line] = {}  # the user's that were passed
-        self._written: list[str] = []  # the newest item ids that are through
-        self._log_line_open = False
+        self._lines: dict[str, _Line] = {}  # by item, the newest
+        self._waiting: list[_Line] = []  # of these, in spoken order; neither those that are through nor late
+        self._last: _Line | None = None  # at the end of the log, where a mark can still follow
+        self._line_break = ""  # what is to come before the next line of the log
         self._log_failed = False
 
     def head(self, text: str) -> None:
@@ -66,7 +66,7 @@ class Transcript:
         """The next piece of a line."""
         with self._lock:
             line = self._place(item_id, kind)
-            if line and not line.is_whole and not line.interrupted:
+            if not line.is_whole and not line.interrupted:
                 line.kind = kind
                 line.text += printable(text)
                 self._advance()
@@ -74,14 +74,14 @@ class Transcript:
     def finish(self, item_id: str, kind: str, text: str | None = None) -> None:
         """The line is whole, and says `text` (None: what was added so far)."""
         with self._lock:
-            line = self._late.pop(item_id, None) or self._place(item_id, kind)
-            if line is None or line.is_whole:
+            line = self._place(item_id, kind)
+            if line.is_whole:
                 return
-            whole = printable(text or "")
-            if whole and not line.interrupted:
-                # What is on the screen already cannot be taken back: it is completed, not corrected.
-                line.text = whole if whole.startswith(line.text[: line.shown]) else line.text
-            line.text = line.text or whole
+            whole = printable(text or "") or line.text
+            is_cut_off = line.interrupted and line.text
+            # What is on the screen already cannot be taken back: it is completed, not corrected.
+            if not is_cut_off and whole.startswith(line.text[: line.shown]):
+                line.text = whole
             line.is_whole = True
             if line.late:
                 self._show(line)
@@ -91,18 +91,18 @@ class Transcript:
     def interrupt(self, item_id: str) -> None:
         """The user cut in: mark the line; no more text is taken for it."""
         with self._lock:
-            for line in self._waiting:
-                if line.item_id == item_id:
-                    line.interrupted = True
-                    return
-            if item_id in self._written:
-                self._mark(" (interrupted)", last=self._written[-1] == item_id)
+            line = self._lines.get(item_id)
+            if line is None or line.interrupted:
+                return
+            line.interrupted = True
+            if line.text and line not in self._waiting:
+                self._mark_interrupted(line)
 
     @property
     def awaits_words(self) -> bool:
         """Whether a line of the user's is not there yet."""
         with self._lock:
-            return bool(self._late) or any(line.kind == USER for line in self._waiting)
+            return any(line.kind == USER and not line.is_whole for line in self._lines.values())
 
     def release_late(self) -> None:
         """Let the lines pass that wait for a late one of the user's. To be called now and then."""
@@ -116,31 +116,28 @@ class Transcript:
                 line.is_whole = True
             self._advance()
             self._screen.close_line()
-            self._end_log_line()
+            self._write_log(self._line_break)
+            self._line_break, self._last = "", None
 
-    def _place(self, item_id: str, kind: str, after: str | None = None) -> _Line | None:
-        """The line of an item, new or known; None for one that is through."""
-        if item_id in self._written or item_id in self._late:
-            return None
-        for line in self._waiting:
-            if line.item_id == item_id:
-                return line
-        new = _Line(item_id, kind)
-        ids = [line.item_id for line in self._waiting]
-        self._waiting.insert(ids.index(after) + 1 if after in ids else len(ids), new)
-        return new
+    def _place(self, item_id: str, kind: str, after: str | None = None) -> _Line:
+        """The line of an item, new or known."""
+        if item_id not in self._lines:
+            while len(self._lines) > REMEMBERED:
+                del self._lines[next(iter(self._lines))]
+            new = self._lines[item_id] = _Line(item_id, kind)
+            ids = [line.item_id for line in self._waiting]
+            self._waiting.insert(ids.index(after) + 1 if after in ids else len(ids), new)
+        return self._lines[item_id]
 
     def _advance(self) -> None:
         """Show and write as much as the order allows."""
         while self._waiting:
             line = self._waiting[0]
-            if line.text and (line.kind != USER or line.is_whole):
-                self._show(line)
+            self._show(line)
             if line.is_whole:
                 self._end(line)
             elif line.kind == USER and time.monotonic() - line.since > LATE_S:
                 line.late = True
-                self._late[line.item_id] = line
             else:
                 return
             self._waiting.pop(0)
@@ -155,35 +152,30 @@ class Transcript:
 
     def _end(self, line: _Line) -> None:
         """A whole line: into the log, with its marks."""
-        self._written = [*self._written[-REMEMBERED:], line.item_id]
         if not line.text:
             return
         self.on_line(line.item_id, line.kind, line.text)
         self._begin_log_line(f"{line.kind}:\t{line.text}{' (late)' if line.late else ''}")
+        self._last = line
         if line.interrupted:
-            self._mark(" (interrupted)", last=True)
+            self._mark_interrupted(line)
         self._screen.end_line()
 
-    def _mark(self, mark: str, last: bool) -> None:
-        """Add a mark to the line that was written last, or give it one of its own."""
-        if not (last and self._screen.add(mark)):
-            self._screen.begin_line(mark.strip())
-            self._screen.end_line()
-        if last and self._log_line_open:
-            self._write_log(mark)
+    def _mark_interrupted(self, line: _Line) -> None:
+        """Add a mark to the line where it was written last, else one of its own."""
+        if self._last is not line:
+            self._begin_log_line("(interrupted)")
         else:
-            self._begin_log_line(mark.strip())
+            self._write_log(" (interrupted)")
+            if self._screen.add(" (interrupted)"):
+                return
+        self._screen.begin_line("(interrupted)")
+        self._screen.end_line()
 
     def _begin_log_line(self, text: str) -> None:
         """Write a line without its line break, so that a mark can still follow."""
-        self._end_log_line()
-        self._write_log(text)
-        self._log_line_open = True
-
-    def _end_log_line(self) -> None:
-        if self._log_line_open:
-            self._write_log("\n")
-        self._log_line_open = False
+        self._write_log(self._line_break + text)
+        self._line_break, self._last = "\n", None
 
     def _write_log(self, text: str) -> None:
         try:
