@@ -8,17 +8,8 @@ from contextlib import suppress
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.filters import Condition
 from prompt_toolkit.key_binding import KeyBindings
-from prompt_toolkit.layout import (
-    BufferControl,
-    ConditionalContainer,
-    FormattedTextControl,
-    HSplit,
-    Layout,
-    VSplit,
-    Window,
-)
+from prompt_toolkit.layout import BufferControl, FormattedTextControl, HSplit, Layout, Window
 from prompt_toolkit.patch_stdout import StdoutProxy
 
 REFRESH_S = 0.2
@@ -92,12 +83,13 @@ def arranged(
         on_line(buffer.text.strip())
         return False  # nothing is kept
 
-    growing = Window(FormattedTextControl(open_line), wrap_lines=True, dont_extend_height=True)
-    prompt = Window(FormattedTextControl("> "), width=2, height=1)
-    typed = Window(BufferControl(Buffer(accept_handler=accept, multiline=False)), height=1)
-    rows = [
-        ConditionalContainer(growing, Condition(lambda: bool(open_line()))),
-        VSplit([prompt, typed]),
-        Window(FormattedTextControl(status), height=1, style="reverse"),
-    ]
-    return Layout(HSplit(rows), focused_element=typed)
+    growing = Window(
+        FormattedTextControl(open_line),
+        height=lambda: None if open_line() else 0,
+        wrap_lines=True,
+        dont_extend_height=True,
+    )
+    line = BufferControl(Buffer(accept_handler=accept, multiline=False))
+    typed = Window(line, height=1, get_line_prefix=lambda *_: "> ")
+    below = Window(FormattedTextControl(status), height=1, style="reverse")
+    return Layout(HSplit([growing, typed, below]), focused_element=typed)
