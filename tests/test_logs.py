@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from voicelive import EXIT_USAGE, VoiceLiveError
-from voicelive.logs import HIDDEN, RedactingFormatter, Redactor, RunLogs, without_secrets
+from voicelive.logs import HIDDEN, RedactingHandler, Redactor, RunLogs, without_secrets
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL2FpIn0.c2lnbmF0dXJl"
 
@@ -66,8 +66,7 @@ def test_a_traceback_is_searched_for_secrets_too() -> None:
     redact = Redactor()
     redact.hide("k-0123456789")
     stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(RedactingFormatter(redact))
+    handler = RedactingHandler(stream, redact)
     try:
         raise ValueError(f"no host in k-0123456789, {JWT}")
     except ValueError:

@@ -54,19 +54,17 @@ class Redactor:
         return without_secrets(text)
 
 
-class RedactingFormatter(logging.Formatter):
-    """Works on the finished text, traceback included, so that nothing gets past it."""
+class RedactingHandler(logging.StreamHandler):  # type: ignore[type-arg]  # no generic before Python 3.11
+    """Writes to the technical log; a disk that is full must not end, or litter, a conversation."""
 
-    def __init__(self, redact: Redactor) -> None:
-        super().__init__(_FORMAT)
+    def __init__(self, file: TextIO, redact: Redactor) -> None:
+        super().__init__(file)
+        self.setFormatter(logging.Formatter(_FORMAT))
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
+        """Without secrets: the finished text, traceback included, so that nothing gets past."""
         return self._redact(super().format(record))
-
-
-class _Handler(logging.StreamHandler):  # type: ignore[type-arg]  # no generic before Python 3.11
-    """Writes to the technical log; a disk that is full must not end, or litter, a conversation."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
         if not isinstance(sys.exc_info()[1], OSError):
@@ -98,8 +96,7 @@ class RunLogs:
     @contextlib.contextmanager
     def collecting(self) -> Iterator[None]:
         """Send every log record of the process to the technical log until the end, then close both."""
-        handler = _Handler(self.technical)
-        handler.setFormatter(RedactingFormatter(self._redact))
+        handler = RedactingHandler(self.technical, self._redact)
         root = logging.getLogger()
         level = root.level
         root.addHandler(handler)
