@@ -124,22 +124,16 @@ def c_libraries_into(file: TextIO) -> Iterator[None]:
 
     Meanwhile `sys.stderr` is a stream of its own to where stderr went before.
     """
-    python_stderr = sys.stderr
-    if python_stderr is None:  # started without one: its number may be another file's
+    if sys.stderr is None:  # started without one: its number may be another file's
         yield
         return
-    screen_fd = os.dup(2)
-    sys.stderr = open(  # noqa: SIM115, PTH123  closed below; a descriptor has no path
-        screen_fd, "w", buffering=1, encoding=python_stderr.encoding, errors="backslashreplace"
-    )
-    os.dup2(file.fileno(), 2)
-    try:
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(screen_fd, 2)
-        sys.stderr.close()
-        sys.stderr = python_stderr
+    screen = os.fdopen(os.dup(2), "w", 1, sys.stderr.encoding, "backslashreplace")
+    with screen, contextlib.redirect_stderr(screen):
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(screen.fileno(), 2)
 
 
 def _create_stamped(folder: Path) -> tuple[str, TextIO]:
