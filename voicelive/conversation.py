@@ -48,7 +48,7 @@ class Conversation:
         self._running: dict[str, list[str]] = {}  # responses in the making → their items
         self._lock = threading.Lock()  # held while an event is handled or a message typed
         self._typed: list[str] = []  # messages that wait for the end of a response
-        self._owes_answer = False  # response.create came too early, and is sent again
+        self._owes_answer = False  # response.create is to be sent, or came too early and is sent again
         self._has_begun = False  # there was a session
         self._transcribes = True  # the user's words will come
         self._current: list[str] = []  # responses since the user spoke last
@@ -87,7 +87,7 @@ class Conversation:
         """Send a typed message, from any thread. The agent falls silent, and answers it in sound."""
         with self._lock:
             self._typed.append(text)
-            self.heard_user = self._open_turn = True
+            self.heard_user = self._open_turn = self._owes_answer = True
             if self.ready.is_set():
                 self.turns.user_ends()
             self._interrupt()
@@ -103,16 +103,14 @@ class Conversation:
 
     def _go_on(self) -> None:
         """Send what waited until no response runs: the service makes one at a time."""
-        if self._running or not self.ready.is_set():
+        if self._running or not self._owes_answer or not self.ready.is_set():
             return
         for text in self._typed:
             self.send(typed_message(text))
-        if self._typed or self._owes_answer:
-            self.send(ANSWER_REQUEST)
-            self.turns.asked()
-            self._open_turn = True
         self._typed.clear()
-        self._owes_answer = False
+        self.send(ANSWER_REQUEST)
+        self.turns.asked()
+        self._open_turn, self._owes_answer = True, False
 
     def _on_user(self, event: Message) -> None:
         """The user's side: speech, turns, transcripts."""
@@ -172,7 +170,8 @@ class Conversation:
     def pause(self) -> None:
         """The connection is gone: what was under way will not go on. What was received is still heard."""
         with self._lock:
-            self._owes_answer &= not self.ready.is_set()  # it was never asked for
+            if self.ready.is_set() and not self._typed:
+                self._owes_answer = False  # it was asked for, in vain
             self.ready.clear()
             for items in self._running.values():
                 for item in items:
@@ -180,7 +179,7 @@ class Conversation:
             self._running.clear()
             self._items.clear()
             self.ends_at = float("inf")
-            self._open_turn = bool(self._typed) or self._owes_answer
+            self._open_turn = self._owes_answer
             self.user_speaks = False
 
     def _on_session(self, session_id: str) -> None:
