@@ -6,6 +6,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 
 import websocket
 
@@ -123,9 +124,7 @@ def not_connected(error: Exception, host: str) -> VoiceLiveError:
     """There was no answer to the handshake at all; `error` is the socket's, TLS's or websocket's."""
     if isinstance(error, websocket.WebSocketBadStatusException):
         return handshake_refused(error.status_code, error.resp_body, error.resp_headers, host)
-    is_passing = True
     if isinstance(error, ssl.SSLCertVerificationError):
-        is_passing = False
         why = f"its certificate is not trusted ({error.verify_message})"
         remedy = "Behind a proxy that opens TLS, let SSL_CERT_FILE name its root certificate."
     elif isinstance(error, websocket.WebSocketAddressException | socket.gaierror):
@@ -136,6 +135,7 @@ def not_connected(error: Exception, host: str) -> VoiceLiveError:
         why, remedy = "nobody listens there", f"{PLACE} A stand-in of your own must run first."
     else:
         why, remedy = str(error) or type(error).__name__, "Check the network, the proxy and the host."
+    is_passing = not isinstance(error, ssl.SSLCertVerificationError)
     return VoiceLiveError(f"No connection to {host}: {why}.", remedy, passing=is_passing)
 
 
@@ -226,10 +226,8 @@ def _retry_after_s(headers: Mapping[str, str]) -> float:
 def _message_of(body: bytes | str | None) -> str:
     """The service's own words in the body of a refusal: its JSON message, else the start of its text."""
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body or ""
-    try:
-        error = json.loads(text)
-        error = error.get("error", error) if isinstance(error, dict) else error
-        text = str(error.get("message", text)) if isinstance(error, dict) else text
-    except ValueError:
-        pass
+    with suppress(ValueError, RecursionError):
+        match json.loads(text):
+            case {"error": {"message": said}} | {"message": said}:
+                text = str(said)
     return brief(" ".join(text.split()), QUOTED_CHARACTERS)
