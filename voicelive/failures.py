@@ -193,15 +193,12 @@ def no_portaudio(error: OSError) -> VoiceLiveError:
 
 def no_device(kind: str, error: Exception) -> VoiceLiveError:
     """There is no microphone or no speaker, or it cannot be opened; `kind` says which."""
+    what, remedy = f"The {kind} cannot be opened: {error}.", ""
     if "querying device -1" in str(error):  # PortAudio's default, where there is none
-        return VoiceLiveError(
-            f"There is no {kind}.", f"Plug one in, or close the program that holds it. {WITHOUT_SOUND}"
-        )
-    if "Device unavailable" in str(error):  # PortAudio's -9985
-        return VoiceLiveError(
-            f"The {kind} is in use by another program.", f"Close that program. {WITHOUT_SOUND}"
-        )
-    return VoiceLiveError(f"The {kind} cannot be opened: {error}.", WITHOUT_SOUND)
+        what, remedy = f"There is no {kind}.", "Plug one in, or close the program that holds it. "
+    elif "Device unavailable" in str(error):  # PortAudio's -9985
+        what, remedy = f"The {kind} is in use by another program.", "Close that program. "
+    return VoiceLiveError(what, remedy + WITHOUT_SOUND)
 
 
 def silent_microphone() -> VoiceLiveError:
