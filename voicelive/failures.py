@@ -27,21 +27,20 @@ PLACE = (
     "(not Speech alone), in a region with Voice Live."
 )
 
-# HTTP status of a refused handshake → what it means, remedy, exit code [reports].
-_STATUS: dict[int, tuple[str, str, int]] = {
-    400: ("the service does not take the request", "Check the api-version and the host.", EXIT_FAILED),
+# HTTP status of a refused handshake, or its first digit → what it means, remedy [reports].
+_STATUS = {
+    3: ("it points to another address, which is never followed with a token", PLACE),
+    5: ("the service is out of order", "Wait a minute and try again."),
+    400: ("the service does not take the request", "Check the api-version and the host."),
     401: (
         "the service does not accept the token (audience https://ai.azure.com) or the key",
         f"{SIGN_IN} A key does not open agents: unset AZURE_VOICE_LIVE_API_KEY.",
-        EXIT_NO_ACCESS,
     ),
-    403: ("you are signed in but not allowed in", ROLES, EXIT_NO_ACCESS),
-    404: ("there is no Voice Live at this address", PLACE, EXIT_FAILED),
-    429: ("too many connections", "Wait a minute and try again.", EXIT_FAILED),
+    403: ("you are signed in but not allowed in", ROLES),
+    404: ("there is no Voice Live at this address", PLACE),
+    429: ("too many connections", "Wait a minute and try again."),
 }
-_REDIRECT = ("it points to another address, which is never followed with a token", PLACE, EXIT_FAILED)
-_BROKEN = ("the service is out of order", "Wait a minute and try again.", EXIT_FAILED)
-_ODD = ("this is not an answer of the Voice Live service", PLACE, EXIT_FAILED)
+_ODD = ("this is not an answer of the Voice Live service", PLACE)
 
 # Words in an `error` event → remedy, exit code [reports]; the first match counts.
 _ERRORS: tuple[tuple[str, str, int], ...] = (
@@ -106,15 +105,14 @@ def handshake_refused(
     status: int, body: bytes | str | None, headers: Mapping[str, str] | None, host: str
 ) -> VoiceLiveError:
     """The service answered the handshake with an HTTP status other than 101."""
-    fallback = _REDIRECT if 300 <= status < 400 else _BROKEN if status >= 500 else _ODD
-    meaning, remedy, exit_code = _STATUS.get(status, fallback)
+    meaning, remedy = _STATUS.get(status) or _STATUS.get(status // 100, _ODD)
     said = _message_of(body)
     quoted = f' The service says: "{said}"' if said else ""
     is_passing = status == 429 or status >= 500
     return VoiceLiveError(
         f"{host} answered HTTP {status}: {meaning}.{quoted}",
         remedy,
-        exit_code,
+        EXIT_NO_ACCESS if status in (401, 403) else EXIT_FAILED,
         passing=is_passing,
         retry_after_s=_retry_after_s(headers or {}) if is_passing else None,
     )
