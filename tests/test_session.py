@@ -86,6 +86,13 @@ def test_a_session_file_that_cannot_be_used_is_explained(tmp_path: Path, text: s
     assert failure.value.exit_code == 2
 
 
+def test_merging_changes_neither() -> None:
+    base, over = {"voice": {"name": "Ava"}}, {"voice": {"rate": "1.2"}}
+
+    assert merged(base, over) == {"voice": {"name": "Ava", "rate": "1.2"}}
+    assert (base, over) == ({"voice": {"name": "Ava"}}, {"voice": {"rate": "1.2"}})
+
+
 def test_echo_cancellation_has_three_kinds() -> None:
     server, client, off = (session_update("2026-07-15", "Ava", e, {}) for e in ("server", "client", "off"))
 

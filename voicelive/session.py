@@ -1,6 +1,5 @@
 """The session that the service is asked for, by api-version, with a person's own fields over it."""
 
-import copy
 import json
 import time
 from collections.abc import Mapping
@@ -96,10 +95,10 @@ def without_reference(message: Message) -> Message:
 
 def merged(base: Message, over: Message) -> dict[str, Any]:
     """`base` with the values of `over`, objects within objects too. Neither is changed."""
-    result = copy.deepcopy(dict(base))
+    result = dict(base)
     for key, value in over.items():
         nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = merged(result[key], value) if nested else copy.deepcopy(value)
+        result[key] = merged(result[key], value) if nested else value
     return result
 
 
