@@ -20,7 +20,7 @@ _FORMAT = "%(asctime)s:%(name)s:%(levelname)s:%(message)s"
 # What comes before a secret, which stays, and the secret: 16 characters or more, or people's own words
 # about a bearer of something would be hidden, too.
 _SECRET = re.compile(
-    r"""(\b)eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?                 # a JSON web token
+    r"""\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?                   # a JSON web token
     | (agent-access-token=)[^&\s'"]+
     | (\b(?:bearer|basic|authorization|api-key)\b(?:['"\s:=]|%20)+)[\w.~+/=-]{16,}""",
     re.IGNORECASE | re.VERBOSE,
@@ -29,7 +29,7 @@ _SECRET = re.compile(
 
 def without_secrets(text: str) -> str:
     """The text with everything hidden that looks like a token or a key."""
-    return _SECRET.sub(lambda found: "".join(g for g in found.groups() if g) + HIDDEN, text)
+    return _SECRET.sub(rf"\1\2{HIDDEN}", text)
 
 
 def brief(text: str, most: int) -> str:
