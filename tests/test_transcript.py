@@ -137,6 +137,30 @@ def test_on_a_terminal_the_mark_stands_behind_the_words(
     assert written.shown == "Agent: Once upon a time (interrupted)\n"
 
 
+def test_on_a_terminal_nothing_grows_but_the_line_that_it_belongs_to(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(module, "LATE_S", -1.0)
+    written = Written(capsys)
+    written.transcript.expect("u1", USER)
+    written.transcript.add("a1", AGENT_AUDIO, "Once upon")
+    written.transcript.finish("u1", USER, "Tell me a story.")
+    written.transcript.add("a1", AGENT_AUDIO, " a time")
+    written.transcript.finish("a1", AGENT_AUDIO)
+    written.transcript.add("a2", AGENT_AUDIO, "There was")
+    written.transcript.interrupt("a1")
+    written.transcript.close()
+
+    assert written.shown.splitlines() == [
+        "Agent: Once upon",
+        "You (late): Tell me a story.",
+        "Agent:  a time",
+        "Agent: There was",
+        "(interrupted)",
+    ]
+
+
 def test_a_turn_without_words_leaves_no_line(written: Written) -> None:
     transcript = written.transcript
     transcript.expect("u1", USER)

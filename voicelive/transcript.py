@@ -49,6 +49,7 @@ class Transcript:
         self._lines: dict[str, _Line] = {}  # by item, the newest
         self._waiting: list[_Line] = []  # of these, in spoken order; neither those that are through nor late
         self._last: _Line | None = None  # at the end of the log, where a mark can still follow
+        self._last_shown: _Line | None = None  # the same on the screen
         self._line_break = ""  # what is to come before the next line of the log
         self._log_failed = False
 
@@ -145,7 +146,8 @@ class Transcript:
     def _show(self, line: _Line) -> None:
         """Bring what is new of a line to the screen."""
         new = line.text[line.shown :]
-        if new and not (line.shown and self._screen.add(new)):
+        if new and not (line is self._last_shown and self._screen.add(new)):
+            self._last_shown = line
             mark = " (late)" if line.late else ""
             self._screen.begin_line(f"{_SHOWN_AS[line.kind]}{mark}: {new}")
         line.shown = len(line.text)
@@ -162,15 +164,15 @@ class Transcript:
         self._screen.end_line()
 
     def _mark_interrupted(self, line: _Line) -> None:
-        """Add a mark to the line where it was written last, else one of its own."""
-        if self._last is not line:
-            self._begin_log_line("(interrupted)")
-        else:
+        """Behind the line where it stands last, else on a line of its own: in the log, and on the screen."""
+        if line is self._last:
             self._write_log(" (interrupted)")
-            if self._screen.add(" (interrupted)"):
-                return
-        self._screen.begin_line("(interrupted)")
-        self._screen.end_line()
+        else:
+            self._begin_log_line("(interrupted)")
+        if not (line is self._last_shown and self._screen.add(" (interrupted)")):
+            self._last_shown = None
+            self._screen.begin_line("(interrupted)")
+            self._screen.end_line()
 
     def _begin_log_line(self, text: str) -> None:
         """Write a line without its line break, so that a mark can still follow."""
