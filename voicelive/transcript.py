@@ -85,8 +85,7 @@ class Transcript:
                 line.text = whole
             line.is_whole = True
             if line.late:
-                self._show(line)
-                self._end(line)
+                self._waiting.insert(0, line)
             self._advance()
 
     def interrupt(self, item_id: str) -> None:
