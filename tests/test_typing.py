@@ -87,11 +87,14 @@ def test_an_answer_that_was_asked_for_too_early_is_asked_for_again() -> None:
     held.handle(UPDATED, SPEECH_STARTED)
     held.conversation.say("Hello")
 
-    held.handle(created(), error("conversation_already_has_active_response"), done())
+    held.handle(created(), error("conversation_already_has_active_response"))
+    resting: list[bool] = []
+    held.transcript.on_line = lambda *_: resting.append(held.conversation.is_resting)
+    held.handle(added(), words("Yes?"), done())
 
     assert kinds(held) == ["conversation.item.create", "response.create", "response.create"]
     assert held.notes == []
-    assert not held.conversation.is_resting, "the answer is still to come"
+    assert resting == [False] and not held.conversation.is_resting, "the answer is still to come"
 
 
 def test_a_cancellation_that_came_too_late_is_no_news() -> None:

@@ -44,7 +44,7 @@ class Conversation:
         self.heard_user = False  # the service noticed speech, or something was typed
         self.user_speaks = False
         self.offers_reference = False  # what was played, as a second channel; until the service refuses
-        self._open_turn = False  # the user spoke, or speaks, and no response came yet
+        self._open_turn = False  # the user spoke, or speaks, or an answer was asked for, and none came yet
         self._running: dict[str, list[str]] = {}  # responses in the making → their items
         self._lock = threading.Lock()  # held while an event is handled or a message typed
         self._typed: list[str] = []  # messages that wait for the end of a response
@@ -58,7 +58,7 @@ class Conversation:
     @property
     def is_resting(self) -> bool:
         """Whether nobody is speaking, as far as the service knows."""
-        return not self._open_turn and not self._running
+        return not (self._open_turn or self._owes_answer or self._running)
 
     def handle(self, event: Message) -> None:
         """One event of the service [reference]. One that is malformed or unknown costs a line in the log.
@@ -87,7 +87,7 @@ class Conversation:
         """Send a typed message, from any thread. The agent falls silent, and answers it in sound."""
         with self._lock:
             self._typed.append(text)
-            self.heard_user = self._open_turn = self._owes_answer = True
+            self.heard_user = self._owes_answer = True
             if self.ready.is_set():
                 self.turns.user_ends()
             self._interrupt()
@@ -98,7 +98,7 @@ class Conversation:
     def greet(self) -> None:
         """Let the agent speak first, as soon as there is a session."""
         with self._lock:
-            self._owes_answer = self._open_turn = True
+            self._owes_answer = True
             self._go_on()
 
     def _go_on(self) -> None:
@@ -110,7 +110,7 @@ class Conversation:
         self._typed.clear()
         self.send(ANSWER_REQUEST)
         self.turns.asked()
-        self._open_turn, self._owes_answer = True, False
+        self._open_turn, self._owes_answer = True, False  # in this order: is_resting needs no lock
 
     def _on_user(self, event: Message) -> None:
         """The user's side: speech, turns, transcripts."""
@@ -147,8 +147,8 @@ class Conversation:
             case "response.created", {"response": {"id": str(response)} as details}:
                 if self.is_current and isinstance(conversation := details.get("conversation_id"), str):
                     self.id = conversation  # on the current route it can go on in another session
-                self._open_turn = False
                 self._running[response] = []
+                self._open_turn = False  # not earlier: is_resting needs no lock
                 self._current.append(response)
             case "response.output_item.added", {"response_id": str(response), "item": {"id": str(item)}}:
                 self._running.get(response, []).append(item)
@@ -179,8 +179,7 @@ class Conversation:
             self._running.clear()
             self._items.clear()
             self.ends_at = float("inf")
-            self._open_turn = self._owes_answer
-            self.user_speaks = False
+            self._open_turn = self.user_speaks = False
 
     def _on_session(self, session_id: str) -> None:
         if not self._has_begun:
