@@ -29,11 +29,7 @@ class Turn:
     interrupted: bool = False
     asked_at: float | None = None  # the end of what the user said before
     received_at: float | None = None  # the first sound
-
-    @property
-    def latency_s(self) -> float | None:
-        """From the end of the user's words until the first sound of the answer was heard."""
-        return self.start - self.asked_at if self.start and self.asked_at else None
+    latency_s: float | None = None  # from `asked_at` until the first sound was heard
 
 
 class Turns:
@@ -120,12 +116,12 @@ class Turns:
         turn.end = account.ended_at
         if turn.start is None:
             turn.start = account.began_at
-            if (latency_s := turn.latency_s) is not None and turn.asked_at and turn.received_at:
-                received_s = turn.received_at - turn.asked_at
-                self.latencies_s.append(latency_s)
+            if turn.asked_at and turn.received_at:
+                turn.latency_s = turn.start - turn.asked_at
+                self.latencies_s.append(turn.latency_s)
                 log.info(
                     "latency: first audio %.3f s after the end of the turn, first sound %.3f s",
-                    *(received_s, latency_s),
+                    *(turn.received_at - turn.asked_at, turn.latency_s),
                 )
 
     def _turn(self, item_id: str, role: Literal["user", "agent"]) -> Turn:
