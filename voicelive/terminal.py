@@ -27,8 +27,8 @@ def is_live(variables: Mapping[str, str]) -> bool:
 def meter(peak: float) -> str:
     """A peak level, 0 to 1, as a bar: `[######....]`."""
     db = 20 * math.log10(peak) if peak else -METER_DB
-    cells = max(0, min(METER_CELLS, round(METER_CELLS * (1 + db / METER_DB))))
-    return f"[{'#' * cells}{'.' * (METER_CELLS - cells)}]"
+    cells = "#" * round(METER_CELLS * (1 + db / METER_DB))
+    return f"[{cells:.<{METER_CELLS}}]"
 
 
 def watch_keyboard(on_line: Callable[[str], None], on_end: Callable[[], None]) -> None:
