@@ -52,7 +52,7 @@ def project(options: Options) -> None:
 
 
 app.command()(hub)
-commands.add_to(app, {"project": project_target, "hub": hub_target}, starts={"project": project, "hub": hub})
+commands.add_to(app, {"project": project_target, "hub": hub_target})
 
 if __name__ == "__main__":
     app()

@@ -49,8 +49,8 @@ def takes(
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def wrapper(**given: Any) -> None:
-            values = {flag.name: given.pop(flag.name, None) for flag in flags}
-            shared = {other.name: given.pop(other.name) for other in others if other.name in given}
+            values = {flag.name: given.pop(flag.name) for flag in flags}
+            shared = {other.name: given.pop(other.name) for other in others}
             run(lambda: command(Options(values, **shared), **given))
 
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]

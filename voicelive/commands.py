@@ -1,10 +1,10 @@
 """The commands that serve both kinds of project: demo, check, devices, and the start without a command."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,17 +25,15 @@ Variant = Literal["project", "hub"]
 TALKING = ("greet", "no_mic", "verbose", "record", "log_dir")  # what `check` has no use for
 
 
-def add_to(
-    app: typer.Typer, targets: Mapping[str, cli.FindTarget], starts: Mapping[str, Callable[[], Any]]
-) -> None:
-    """Add them to the app of a script. By variant, `targets` find the agent, and `starts` begin to talk."""
-    demo = add_demo(app, targets)
+def add_to(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
+    """Add them to the app of a script, whose `targets` find the agent, by variant."""
+    add_demo(app, targets)
     add_check(app, targets)
     app.command()(devices)
-    add_start(app, starts, demo)
+    add_start(app, targets)
 
 
-def add_demo(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> Callable[..., None]:
+def add_demo(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
     """Add the demo to the app of a script."""
 
     @app.command()
@@ -45,8 +43,6 @@ def add_demo(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> Callabl
     ) -> None:
         """Talk to a local stand-in of the service: no Azure account."""
         hold_demo(targets[variant], options)
-
-    return demo
 
 
 def add_check(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
@@ -72,8 +68,8 @@ def add_check(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
             raise typer.Exit(code)
 
 
-def add_start(app: typer.Typer, starts: Mapping[str, Callable[[], Any]], demo: Callable[..., None]) -> None:
-    """Let the app of a script begin without a command: with the start of a variant, or with the demo."""
+def add_start(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
+    """Let the app of a script begin without a command: with a variant, or with the demo."""
 
     @app.callback(invoke_without_command=True)
     def choose(
@@ -84,11 +80,12 @@ def add_start(app: typer.Typer, starts: Mapping[str, Callable[[], Any]], demo: C
         ] = False,
     ) -> None:
         def start() -> None:
-            if cli.find_settings(Options()).get(ENDPOINT):
-                starts[variant]()
+            options = Options()
+            if cli.find_settings(options).get(ENDPOINT):
+                cli.start(targets[variant], options)
             else:
                 cli.say(f"{ENDPOINT.variables[0]} is not set: this is the demo, with a stand-in.")
-                demo(variant=variant)
+                hold_demo(targets[variant], options)
 
         if context.invoked_subcommand is None:
             cli.run(start)
