@@ -5,8 +5,8 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
@@ -51,7 +51,8 @@ def takes(
         def wrapper(**given: Any) -> None:
             values = {flag.name: given.pop(flag.name) for flag in flags}
             shared = {other.name: given.pop(other.name) for other in others}
-            run(lambda: command(Options(values, **shared), **given))
+            with failures_told():
+                command(Options(values, **shared), **given)
 
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
         parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in own]
@@ -78,10 +79,11 @@ def _kind_and_help(name: str) -> tuple[Any, str]:
     return kind, help
 
 
-def run(command: Callable[[], None]) -> None:
-    """Run a command; VoiceLiveError and Ctrl-C become a line and an exit code, a bug its traceback."""
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Around a command: VoiceLiveError and Ctrl-C become a line and an exit code, a bug its traceback."""
     try:
-        command()
+        yield
     except (typer.Exit, typer.Abort):
         raise
     except VoiceLiveError as failure:

@@ -79,16 +79,15 @@ def add_start(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
             bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
         ] = False,
     ) -> None:
-        def start() -> None:
-            options = Options()
+        if context.invoked_subcommand:
+            return
+        options = Options()
+        with cli.failures_told():
             if cli.find_settings(options).get(ENDPOINT):
                 cli.start(targets[variant], options)
             else:
                 cli.say(f"{ENDPOINT.variables[0]} is not set: this is the demo, with a stand-in.")
                 hold_demo(targets[variant], options)
-
-        if context.invoked_subcommand is None:
-            cli.run(start)
 
 
 def hold_demo(find_target: cli.FindTarget, options: Options) -> None:
@@ -114,12 +113,9 @@ def devices() -> None:
     """List the microphones and the speakers."""
     from voicelive.devices import import_sounddevice, table
 
-    def show() -> None:
-        with suppress(OSError):  # nobody reads
-            sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-            print(table(import_sounddevice(), "input", "output"), flush=True)
-
-    cli.run(show)
+    with cli.failures_told(), suppress(OSError):  # nobody reads
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+        print(table(import_sounddevice(), "input", "output"), flush=True)
 
 
 def show_version(wanted: bool) -> None:
