@@ -75,10 +75,11 @@ def add_start(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
     def choose(
         context: typer.Context,
         variant: Annotated[Variant, typer.Option(help="Without a command: the kind of project.")] = "project",
-        version: Annotated[
-            bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
-        ] = False,
+        version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
     ) -> None:
+        if version:
+            print(f"voicelive {__version__}")
+            raise typer.Exit
         if context.invoked_subcommand:
             return
         options = Options()
@@ -116,10 +117,3 @@ def devices() -> None:
     with cli.failures_told(), suppress(OSError):  # nobody reads
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
         print(table(import_sounddevice(), "input", "output"), flush=True)
-
-
-def show_version(wanted: bool) -> None:
-    """Callback of --version."""
-    if wanted:
-        print(f"voicelive {__version__}")
-        raise typer.Exit
