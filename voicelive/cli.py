@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -56,27 +56,21 @@ def takes(
 
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
         parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in own]
-        parameters += [_parameter(f.name, str | None, f.help, None, f.default) for f in flags]
-        parameters += [_parameter(o.name, *_kind_and_help(o.name), o.default) for o in others]
+        parameters += [_parameter(f.name, (str | None, f.help), None, f.default) for f in flags]
+        parameters += [_parameter(o.name, get_args(o.type), o.default) for o in others]
         wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
-        del wrapper.__wrapped__
         return wrapper
 
     return decorate
 
 
-def _parameter(name: str, kind: Any, help: str, default: Any, shown: str = "") -> inspect.Parameter:
-    about = typer.Option("--" + name.replace("_", "-"), help=help, show_default=shown or False)
+def _parameter(name: str, about: tuple[Any, ...], default: Any, shown: str = "") -> inspect.Parameter:
+    """An option; `about` is its kind and its help."""
+    kind, help = about
+    option = typer.Option("--" + name.replace("_", "-"), help=help, show_default=shown or False)
     return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, about]
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
     )
-
-
-def _kind_and_help(name: str) -> tuple[Any, str]:
-    """What is written at a field of `Options`."""
-    kind, help = get_args(get_type_hints(Options, include_extras=True)[name])
-    return kind, help
 
 
 @contextmanager
