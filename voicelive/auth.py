@@ -79,10 +79,12 @@ class Access:
 
 def find_service(settings: Settings, target: AgentTarget) -> Service:
     """The service that the settings name; what is impossible in them is noted in `settings`."""
-    endpoint = settings.require(ENDPOINT)
-    if endpoint and (problem := endpoint_problem(endpoint)):
-        settings.reject(f"endpoint {without_credentials(endpoint)!r}: {problem}")
-        endpoint = ""
+    url = ""
+    if endpoint := settings.require(ENDPOINT):
+        try:
+            url = websocket_url(endpoint)
+        except ValueError as problem:
+            settings.reject(f"endpoint {without_credentials(endpoint)!r}: {problem}")
     default = CLASSIC_API_VERSION if target.is_classic else NEWEST_API_VERSION
     api_version = settings.get(API_VERSION) or default
     source = settings.find(API_VERSION).source
@@ -99,7 +101,7 @@ def find_service(settings: Settings, target: AgentTarget) -> Service:
             f"agent name {target.agent} needs api-version {FIRST_API_VERSION_WITH_NAMES}-preview or "
             f"later: leave out {api_version} ({source}), or name a classic agent (AI_FOUNDRY_AGENT_ID)"
         )
-    return Service(websocket_url(endpoint) if endpoint else "", api_version)
+    return Service(url, api_version)
 
 
 def without_credentials(endpoint: str) -> str:
@@ -107,29 +109,25 @@ def without_credentials(endpoint: str) -> str:
     return endpoint.partition("?")[0].rpartition("@")[2]
 
 
-def endpoint_problem(endpoint: str) -> str | None:
-    """What is wrong with an endpoint, in words; None where nothing is."""
-    try:
-        parts = urlsplit(endpoint)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        return str(error)
-    if parts.scheme not in ("https", "wss", "http", "ws") or not host:
-        return "must look like https://my-resource.services.ai.azure.com"
+def websocket_url(endpoint: str) -> str:
+    """`https://host/path` → `wss://host/path/voice-live/realtime` [how-to].
+
+    Raises ValueError, in words for people, for an endpoint that cannot be.
+    """
+    parts = urlsplit(endpoint)
+    host, _ = parts.hostname, parts.port  # a port that is no number raises ValueError, too
+    scheme = {"https": "wss", "wss": "wss", "http": "ws", "ws": "ws"}.get(parts.scheme)
+    if not (scheme and host):
+        raise ValueError("must look like https://my-resource.services.ai.azure.com")
     if parts.username or parts.password or parts.query or parts.fragment:
-        return "must end with the host or a path: no user, no ? and no #"
+        raise ValueError("must end with the host or a path: no user, no ? and no #")
     if "/api/projects/" in parts.path:
         resource, _, project = endpoint.partition("/api/projects/")
-        return f"is a project's: set the endpoint to {resource} and the project name to {project.strip('/')}"
-    if parts.scheme in ("http", "ws") and not is_this_machine(host):
-        return "plain text leaves this machine unprotected: use https"
-    return None
-
-
-def websocket_url(endpoint: str) -> str:
-    """`https://host/path` → `wss://host/path/voice-live/realtime` [how-to]; `endpoint` has no problem."""
-    parts = urlsplit(endpoint)
-    scheme = "wss" if parts.scheme in ("https", "wss") else "ws"
+        raise ValueError(
+            f"is a project's: set the endpoint to {resource} and the project name to {project.strip('/')}"
+        )
+    if scheme == "ws" and not is_this_machine(host):
+        raise ValueError("plain text leaves this machine unprotected: use https")
     path = parts.path.rstrip("/").removesuffix(PATH)
     return f"{scheme}://{parts.netloc}{path}{PATH}"
 
