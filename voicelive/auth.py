@@ -5,7 +5,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -44,12 +44,6 @@ class AgentTarget:
     def is_classic(self) -> bool:
         """Whether it is an agent by id (`asst_…`), deprecated since 2026-08-31."""
         return "agent-id" in self.query
-
-    def going_on_with(self, conversation_id: str) -> "AgentTarget":
-        """The same agent in a conversation that it has held before; unchanged for ''."""
-        if not conversation_id:
-            return self
-        return replace(self, query={**self.query, "conversation-id": conversation_id})
 
 
 @dataclass(frozen=True)
@@ -147,9 +141,12 @@ def request_url(service: Service, target: AgentTarget, access: Access, features:
 
     `features` are those that the service wants to be asked for in it [how-to].
     """
-    query = {"api-version": service.api_version, **target.query, "features": features}
-    if access.agent_token:
-        query["agent-access-token"] = access.agent_token
+    query = {
+        "api-version": service.api_version,
+        **target.query,
+        "features": features,
+        "agent-access-token": access.agent_token,
+    }
     return f"{service.url}?" + urlencode({k: v for k, v in query.items() if v}, quote_via=quote)
 
 

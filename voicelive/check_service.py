@@ -104,7 +104,7 @@ def check_service(report: Report, plan: Plan, access: Access, hello: bool) -> No
 
     def shake_hands() -> str:
         try:
-            connection = dial(plan.service, plan.target, access, request_id, plan.first_message)
+            connection = dial(plan, access, request_id)
         except VoiceLiveError as failure:
             failure.message += f"\nRequest id: {request_id}"
             raise

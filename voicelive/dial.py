@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from voicelive.auth import Access, AgentTarget, Service, in_background, request_url, sign_in
@@ -41,17 +41,18 @@ class Dialler:
         """
         access = self._first.pop().result() if self._first else self._sign_in()
         self.request_id = str(uuid.uuid4())
-        target = self._plan.target.going_on_with(conversation_id)
-        return dial(self._plan.service, target, access, self.request_id, first_message)
+        target = self._plan.target
+        if conversation_id:
+            target = replace(target, query={**target.query, "conversation-id": conversation_id})
+        plan = replace(self._plan, target=target, first_message=first_message)
+        return dial(plan, access, self.request_id)
 
 
-def dial(
-    service: Service, target: AgentTarget, access: Access, request_id: str, first_message: Message
-) -> Connection:
-    """Open one connection, for a session like this.
+def dial(plan: Plan, access: Access, request_id: str) -> Connection:
+    """Open one connection, for a session like the plan's.
 
     Raises VoiceLiveError where the service is not reached or refuses.
     """
-    features = CLIENT_REFERENCE_FEATURE if wants_reference(first_message) else ""
+    features = CLIENT_REFERENCE_FEATURE if wants_reference(plan.first_message) else ""
     headers = {**access.headers, "x-ms-client-request-id": request_id}
-    return Connection(request_url(service, target, access, features), headers)
+    return Connection(request_url(plan.service, plan.target, access, features), headers)
