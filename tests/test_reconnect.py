@@ -240,8 +240,7 @@ def test_nobody_at_the_door_is_told_at_once() -> None:
 
 
 def test_the_pauses_between_tries_double_up_to_eight_seconds() -> None:
-    first = list(itertools.islice(delays(), 8))
+    first = itertools.islice(delays(), 7)
 
-    assert first[0] == 0
-    for pause, longest in zip(first[1:], (0.5, 1, 2, 4, 8, 8, 8), strict=True):
+    for pause, longest in zip(first, (0.5, 1, 2, 4, 8, 8, 8), strict=True):
         assert 0.75 * longest <= pause <= longest

@@ -136,8 +136,7 @@ class Call:
 
     def _stay_connected(self) -> None:
         """One connection after the other, until the conversation is over. Raises VoiceLiveError."""
-        connection = self._call(AT_THE_DOOR_S, lambda failure: failure.retry_after_s is not None)
-        while connection:
+        while connection := self._call():
             asked_for = self.conversation.id
             was_accepted = self._converse(connection)
             if self.over.is_set():
@@ -156,7 +155,6 @@ class Call:
                 self._accept_loss(ended)
             self._connected_at, self._renewing = None, False
             self.reconnects += 1
-            connection = self._call(RECONNECT_S, lambda failure: failure.passing)
 
     def _accept_loss(self, ended: VoiceLiveError) -> None:
         """Tell that the connection is lost, and another tried for. Raises VoiceLiveError after too many."""
@@ -169,23 +167,27 @@ class Call:
             "The session is renewed." if self._renewing else f"{ended.message} Trying again. {LOST}"
         )
 
-    def _call(self, limit_s: float, heals: Callable[[VoiceLiveError], bool]) -> Connection | None:
-        """A new connection, tried for again while the failure `heals`; None when all is over."""
-        began = time.monotonic()
-        asked_s = 0.0
-        for delay_s in delays():
-            if self.over.wait(max(delay_s, asked_s)):
-                return None
+    def _call(self) -> Connection | None:
+        """A new connection, tried for again while the failure may pass; None when all is over.
+
+        At first that is where the service asks to come back, later where it may heal by itself.
+        """
+        limit_s = RECONNECT_S if self.reconnects else AT_THE_DOOR_S
+        give_up_at = time.monotonic() + limit_s
+        pauses_s, pause_s = delays(), 0.0
+        while not self.over.wait(pause_s):
             try:
                 return self.connect(self.conversation.id, self.first_message)
             except VoiceLiveError as failure:
                 log.info("no connection: %s", failure)
-                asked_s = failure.retry_after_s or 0.0
-                if not heals(failure) or time.monotonic() - began + max(2 * delay_s, asked_s) > limit_s:
+                heals = failure.passing if self.reconnects else failure.retry_after_s is not None
+                next_s = max(next(pauses_s), failure.retry_after_s or 0.0)
+                if not heals or time.monotonic() + next_s > give_up_at:
                     raise
-                if not delay_s:
+                if not pause_s:
                     self.conversation.note(f"{failure.message} Trying again for {limit_s:.0f} s at most.")
-        raise AssertionError("delays() has no end")
+                pause_s = next_s
+        return None
 
     def _converse(self, connection: Connection) -> bool:
         """Ask for the session, and handle events until this connection ends; whether it was accepted."""
@@ -233,8 +235,7 @@ class Call:
 
 
 def delays() -> Iterator[float]:
-    """Seconds to wait before each try: none, then from 0.5 doubling to 8, each with some jitter."""
-    yield 0.0
+    """Seconds to wait before each further try: from 0.5 doubling to 8, each with some jitter."""
     delay_s = 0.5
     while True:
         yield delay_s * random.uniform(0.75, 1.0)
