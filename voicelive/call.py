@@ -1,6 +1,7 @@
 """The threads of one conversation, over as many connections as it takes."""
 
 import logging
+import math
 import random
 import threading
 import time
@@ -68,7 +69,7 @@ class Call:
         self._reader = threading.Thread(target=self._read, name="reader", daemon=True)
         self._connection: Connection | None = None
         self._failure: VoiceLiveError | None = None
-        self._connected_at: float | None = None
+        self._connected_at = math.inf  # while there is no connection
         self._last_event_at = time.monotonic()
         self._short_lived = 0  # connections in a row that were lost as soon as they stood
         self._renewing = False  # we ended the connection ourselves, to have a new one
@@ -94,7 +95,7 @@ class Call:
             raise failures.bug()
         now = time.monotonic()
         if not self.conversation.ready.is_set():
-            if self._connected_at and now - self._connected_at > SESSION_TIMEOUT_S:
+            if now - self._connected_at > SESSION_TIMEOUT_S:
                 raise failures.no_session(SESSION_TIMEOUT_S)
         elif self.uplink.ended_at:
             self._check_rest(now, self.uplink.ended_at)
@@ -141,31 +142,28 @@ class Call:
             was_accepted = self._converse(connection)
             if self.over.is_set():
                 return
-            if self._must_do_without_reference():
-                self.first_message = without_reference(self.first_message)
-            else:
-                ended = failures.connection_ended(connection.close_code, connection.close_reason)
-                if connection.close_code == NORMAL and was_accepted and not self._renewing:
-                    self.conversation.note(ended.message)
-                    return
-                refusals = (POLICY_VIOLATION,) if was_accepted else (POLICY_VIOLATION, NORMAL)
-                is_forgotten = asked_for and not self.conversation.id  # refused: once more without it
-                if connection.close_code in refusals and not is_forgotten:
+            ended = failures.connection_ended(connection.close_code, connection.close_reason)
+            is_forgotten = asked_for and not self.conversation.id  # refused: once more without it
+            if connection.close_code in (NORMAL, POLICY_VIOLATION) and not (is_forgotten or self._renewing):
+                if connection.close_code != NORMAL or not was_accepted:
                     raise ended
-                self._accept_loss(ended)
-            self._connected_at, self._renewing = None, False
+                self.conversation.note(ended.message)
+                return
+            self._accept_loss(ended)
+            self._connected_at, self._renewing = math.inf, False
             self.reconnects += 1
 
     def _accept_loss(self, ended: VoiceLiveError) -> None:
         """Tell that the connection is lost, and another tried for. Raises VoiceLiveError after too many."""
-        lasted_s = time.monotonic() - (self._connected_at or 0.0)
-        is_short = lasted_s < SHORT_LIVED_S and not self._renewing
+        if self._renewing:
+            self._short_lived = 0
+            self.conversation.note("The session is renewed.")
+            return
+        is_short = time.monotonic() - self._connected_at < SHORT_LIVED_S
         self._short_lived = self._short_lived + 1 if is_short else 0
         if self._short_lived == SHORT_LIVED_TIMES:
             raise failures.keeps_dropping(ended, self._short_lived)
-        self.conversation.note(
-            "The session is renewed." if self._renewing else f"{ended.message} Trying again. {LOST}"
-        )
+        self.conversation.note(f"{ended.message} Trying again. {LOST}")
 
     def _call(self) -> Connection | None:
         """A new connection, tried for again while the failure may pass; None when all is over.
@@ -200,16 +198,14 @@ class Call:
             for event in events:  # until end() closes the connection, or the service does
                 if not self.over.is_set():
                     self._handle(event)
-                if self._must_do_without_reference():
+                if self.uplink.is_stereo and not self.conversation.offers_reference:  # it was refused
+                    self.first_message = without_reference(self.first_message)
+                    self._renewing = True
                     break
         was_accepted = self.conversation.ready.is_set()
         if not self.over.is_set():
             self.conversation.pause()
         return was_accepted
-
-    def _must_do_without_reference(self) -> bool:
-        """Whether the service refused the client's echo reference: then its own is asked for instead."""
-        return wants_reference(self.first_message) and not self.conversation.offers_reference
 
     def _handle(self, event: Message) -> None:
         self._last_event_at = time.monotonic()
