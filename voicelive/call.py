@@ -68,7 +68,7 @@ class Call:
         )
         self._reader = threading.Thread(target=self._read, name="reader", daemon=True)
         self._connection: Connection | None = None
-        self._failure: VoiceLiveError | None = None
+        self._failure: Exception | None = None  # the reader's, for check()
         self._connected_at = math.inf  # while there is no connection
         self._last_event_at = time.monotonic()
         self._short_lived = 0  # connections in a row that were lost as soon as they stood
@@ -88,7 +88,7 @@ class Call:
             self._connection.close()
 
     def check(self) -> None:
-        """Look whether something is due. Raises VoiceLiveError where the conversation failed."""
+        """Look whether something is due. Raises what the conversation failed of: VoiceLiveError, or a bug."""
         if self._failure:
             raise self._failure
         if self.uplink.failed:
@@ -128,11 +128,8 @@ class Call:
         """The reader: hold the conversation, whatever happens to its connections."""
         try:
             self._stay_connected()
-        except VoiceLiveError as failure:
+        except Exception as failure:
             self._failure = failure
-        except Exception:
-            log.exception("the reader failed")
-            self._failure = failures.bug()
         self.over.set()
 
     def _stay_connected(self) -> None:

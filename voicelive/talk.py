@@ -49,12 +49,9 @@ def talk(plan: Plan) -> int:
             with ExitStack() as stack:
                 _converse(plan, logs, redact, screen, dialler, stack)
             return 0
-        except VoiceLiveError as error:
-            failure = error
-            log.info("failed", exc_info=True)
-        except Exception:
+        except Exception as error:
             log.exception("failed")
-            failure = failures.bug()
+            failure = error if isinstance(error, VoiceLiveError) else failures.bug()
         screen.note(failures.in_words(failure))
         if dialler.request_id:
             screen.note(f"Request id: {dialler.request_id}")
