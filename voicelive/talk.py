@@ -5,8 +5,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from voicelive import EXIT_USAGE, VoiceLiveError, failures
@@ -42,7 +42,8 @@ def talk(plan: Plan) -> int:
     sys.setswitchinterval(SWITCH_S)
     redact = Redactor()
     logs = RunLogs(plan.options.log_dir, redact)
-    with logs.collecting(), c_libraries_into(logs.technical), sigterm_as_exit():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends it as Ctrl-C does
+    with logs.collecting(), c_libraries_into(logs.technical):
         screen = Screen(redact)
         dialler = Dialler(plan, redact.hide)
         try:
@@ -184,17 +185,3 @@ def open_sink(options: Options, instead: Path, note: Callable[[str], None] = log
             raise
         note(f"{failure.message} A file takes what you would hear.")
         return WavSink(instead)
-
-
-@contextmanager
-def sigterm_as_exit() -> Iterator[None]:
-    """Let SIGTERM end the run as Ctrl-C does, with exit code 143."""
-
-    def leave(*_: object) -> None:
-        sys.exit(128 + signal.SIGTERM)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
