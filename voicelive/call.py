@@ -13,8 +13,6 @@ from voicelive import VoiceLiveError, failures
 from voicelive.audio import Source
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
-from voicelive.echo import Reference
-from voicelive.recording import Recording
 from voicelive.session import Message, wants_reference, without_reference
 from voicelive.uplink import Uplink
 
@@ -56,16 +54,11 @@ class Call:
     source: Source
     show_event: Callable[[str], None] = lambda kind: None  # gets the type of each event
     invitation: str = "Speak."  # shown when it is time to
-    reference: Reference | None = None  # the uplink's
-    recording: Recording | None = None  # the uplink's
 
     def __post_init__(self) -> None:
         self.reconnects = 0
         self.over = threading.Event()  # set by whoever finds that the conversation is over
-        self.uplink = Uplink(
-            *(self.source, self._send_block, self._is_time_to_speak, self.over),
-            *(self.reference, self.recording),
-        )
+        self.uplink = Uplink(self.source, self._send_block, self._is_time_to_speak, self.over)
         self._reader = threading.Thread(target=self._read, name="reader", daemon=True)
         self._connection: Connection | None = None
         self._failure: Exception | None = None  # the reader's, for check()

@@ -118,11 +118,11 @@ def wire(
     )
     if plan.options.greet:
         conversation.greet()
-    call = Call(connect, first_message, conversation, source, reference=reference, recording=recording)
+    invitation = "Type, and Enter." if plan.options.no_mic else "Speak."
+    call = Call(connect, first_message, conversation, source, invitation=invitation)
+    call.uplink.reference, call.uplink.recording = reference, recording
     if plan.options.verbose:
         call.show_event = lambda kind: note(f"Received event: {kind}")
-    if plan.options.no_mic:
-        call.invitation = "Type, and Enter."
     return call
 
 
