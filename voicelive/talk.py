@@ -47,8 +47,7 @@ def talk(plan: Plan) -> int:
         screen = Screen(redact)
         dialler = Dialler(plan, redact.hide)
         try:
-            with ExitStack() as stack:
-                _converse(plan, logs, redact, screen, dialler, stack)
+            _converse(plan, logs, redact, screen, dialler)
             return 0
         except Exception as error:
             log.exception("failed")
@@ -62,36 +61,34 @@ def talk(plan: Plan) -> int:
         return failure.exit_code
 
 
-def _converse(
-    plan: Plan, logs: RunLogs, redact: Redactor, screen: Screen, dialler: Dialler, stack: ExitStack
-) -> None:
+def _converse(plan: Plan, logs: RunLogs, redact: Redactor, screen: Screen, dialler: Dialler) -> None:
     """Open everything, each thing with its end on the stack, and wait until the conversation is over."""
-    transcript = Transcript(screen, logs.conversation, redact)
-    stack.callback(transcript.close)
-    transcript.head(log_head(plan))
-    screen.note(introduction(plan))
-    source = stack.enter_context(closing(open_source(plan.options, screen.note)))
-    sink = stack.enter_context(closing(open_sink(plan.options, logs.path("speaker.wav"), screen.note)))
-    files, recording = [logs.path("conversation.log"), logs.path("voicelive.log")], None
-    if plan.options.record:
-        recording = stack.enter_context(closing(Recording(logs.path("conversation"), redact, screen.note)))
-        files += recording.paths
-    where_files_are = "Logs: " + "\n      ".join(map(shown, files))
-    screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}\n{where_files_are}")
-    call = wire(plan, dialler, transcript, source, sink, recording, screen.note)
-    stack.callback(call.end)
-    streams = [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]
-    stack.callback(Watch(streams, screen.note).close)
-    screen.note("q and Enter, or Ctrl-C, ends it; ? and Enter lists the keys.")
-    call.start()
-    host = Host(call, screen, streams, plan.options.no_mic)
-    stack.callback(host.listen_to_keyboard(is_live(os.environ)))
-    try:
+    with ExitStack() as stack:
+        transcript = Transcript(screen, logs.conversation, redact)
+        stack.callback(transcript.close)
+        transcript.head(log_head(plan))
+        screen.note(introduction(plan))
+        source = stack.enter_context(closing(open_source(plan.options, screen.note)))
+        sink = stack.enter_context(closing(open_sink(plan.options, logs.path("speaker.wav"), screen.note)))
+        files, recording = [logs.path("conversation.log"), logs.path("voicelive.log")], None
+        if plan.options.record:
+            recording = Recording(logs.path("conversation"), redact, screen.note)
+            stack.callback(recording.close)
+            files += recording.paths
+        where_files_are = "Logs: " + "\n      ".join(map(shown, files))
+        screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}\n{where_files_are}")
+        call = wire(plan, dialler, transcript, source, sink, recording, screen.note)
+        stack.callback(call.end)
+        streams = [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]
+        stack.callback(Watch(streams, screen.note).close)
+        screen.note("q and Enter, or Ctrl-C, ends it; ? and Enter lists the keys.")
+        call.start()
+        host = Host(call, screen, streams, plan.options.no_mic)
+        stack.callback(host.listen_to_keyboard(is_live(os.environ)))
+        stack.callback(screen.note, where_files_are)
         host.wait()
-    finally:
-        screen.note(where_files_are)
-    if isinstance(sink, TimedSink) and sink.error:
-        raise VoiceLiveError(f"{sink.name} is not complete: {sink.error}.")
+        if isinstance(sink, TimedSink) and sink.error:
+            raise VoiceLiveError(f"{sink.name} is not complete: {sink.error}.")
 
 
 def wire(
