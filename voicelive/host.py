@@ -1,5 +1,6 @@
 """What a person sees and types while the conversation lasts, and what is told at its end."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from voicelive.call import Call
 from voicelive.devices import Stream
 from voicelive.screen import Screen
 from voicelive.soundcard import Microphone
-from voicelive.terminal import KEYS, meter, watch_keyboard
+from voicelive.terminal import KEYS, is_live, meter, watch_keyboard
+from voicelive.wav import Silence
 
 SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait
 HEARS_ITSELF = (
@@ -26,16 +28,16 @@ class Host:
     call: Call
     screen: Screen
     streams: Sequence[Stream] = ()  # of sound cards
-    types_only: bool = False  # the run ends with what is typed
 
     def __post_init__(self) -> None:
         self._conversation = self.call.conversation
+        self._types_only = isinstance(self.call.source, Silence)  # the run ends with what is typed
         self._began = time.monotonic()
         self._hints = set[str]()  # that were given
 
-    def listen_to_keyboard(self, is_live: bool) -> Callable[[], None]:
+    def listen_to_keyboard(self) -> Callable[[], None]:
         """Obey what is typed, from now on; what ends it."""
-        if not is_live:
+        if not is_live(os.environ):
             watch_keyboard(self._obey, self._end_typing)
             return lambda: None
         from voicelive.prompt import LivePrompt  # 0.1 s, not where there is no terminal
@@ -76,7 +78,7 @@ class Host:
 
     def status(self) -> str:
         """Who is talking, how loud the microphone is, the time, the latency of the last answer."""
-        is_muted = self.call.uplink.muted or self.types_only
+        is_muted = self.call.uplink.muted or self._types_only
         sound = "muted     " if is_muted else meter(self.call.uplink.peak)
         latencies_s = self._conversation.turns.latencies_s
         latency = f"answered after {latencies_s[-1]:.2f} s" if latencies_s else ""
@@ -129,7 +131,7 @@ class Host:
 
     def _end_typing(self) -> None:
         """Nobody types any more: who only types has said all."""
-        if self.types_only:
+        if self._types_only:
             self._conversation.heard_user = True
             self.call.source.close()
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -22,7 +21,6 @@ from voicelive.recording import Recording
 from voicelive.screen import Screen, own_command, shown
 from voicelive.session import user_may_interrupt, wants_reference, without_reference
 from voicelive.soundcard import Microphone, Speaker, Watch
-from voicelive.terminal import is_live
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 from voicelive.wav import Silence, TimedSink, WavSink, WavSource
@@ -83,8 +81,8 @@ def _converse(plan: Plan, logs: RunLogs, redact: Redactor, screen: Screen, diall
         stack.callback(Watch(streams, screen.note).close)
         screen.note("q and Enter, or Ctrl-C, ends it; ? and Enter lists the keys.")
         call.start()
-        host = Host(call, screen, streams, plan.options.no_mic)
-        stack.callback(host.listen_to_keyboard(is_live(os.environ)))
+        host = Host(call, screen, streams)
+        stack.callback(host.listen_to_keyboard())
         stack.callback(screen.note, where_files_are)
         host.wait()
         if isinstance(sink, TimedSink) and sink.error:
