@@ -107,18 +107,17 @@ class Settings:
 
     def find(self, setting: Setting) -> Found:
         """The value that counts and its source; an empty value where there is none."""
-        values = ((source, value.strip()) for source, value in self._given(setting))
-        given = (Found(value, source) for source, value in values if value and not is_placeholder(value))
-        default = Found(setting.default, "default" if setting.default else "")
-        self.found[setting] = found = next(given, default)
+        usable = (given for given in self._given(setting) if given.value and not is_placeholder(given.value))
+        self.found[setting] = found = next(usable, Found("", ""))
         return found
 
-    def _given(self, setting: Setting) -> Iterator[tuple[str, str]]:
-        """The places where a value may stand, and what stands there; the first of use counts."""
-        yield setting.flag, self._flags.get(setting.name) or ""
+    def _given(self, setting: Setting) -> Iterator[Found]:
+        """What stands in each place where a value may; the first of use counts."""
+        yield Found((self._flags.get(setting.name) or "").strip(), setting.flag)
         for place, values in ("the shell", self._shell), (".env", self._env_file):
             for name in setting.variables:
-                yield f"{name} in {place}", values.get(name, "")
+                yield Found(values.get(name, "").strip(), f"{name} in {place}")
+        yield Found(setting.default, "default")
 
     def get(self, setting: Setting) -> str:
         """The value, or '' where it is not set."""
@@ -127,7 +126,7 @@ class Settings:
     def require(self, setting: Setting, or_else: Setting | None = None) -> str:
         """The value; a missing one is a problem, named with the ways to set it."""
         if not (value := self.get(setting)):
-            is_unfilled = any(is_placeholder(value) for _, value in self._given(setting))
+            is_unfilled = any(is_placeholder(given.value) for given in self._given(setting))
             problem = "still holds a placeholder" if is_unfilled else "is missing"
             other = f", or else {or_else.ways}" if or_else else ""
             self.reject(f"{setting.name.replace('_', ' ')} {problem}: set {setting.ways}{other}")
