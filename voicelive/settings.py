@@ -158,8 +158,6 @@ def read_env_file(path: Path) -> dict[str, str]:
 
     Raises VoiceLiveError (exit code 2) for one that cannot be read.
     """
-    if not path.exists():
-        return {}
     try:
         values = dotenv_values(path, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
