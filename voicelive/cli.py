@@ -16,21 +16,11 @@ import typer
 from voicelive import EXIT_FAILED, EXIT_USAGE, VoiceLiveError, failures
 from voicelive.logs import without_secrets
 from voicelive.options import ROOT, Options
-from voicelive.settings import (
-    API_VERSION,
-    ECHO_CANCELLATION,
-    ENDPOINT,
-    VOICE,
-    Setting,
-    Settings,
-    read_env_file,
-)
+from voicelive.settings import OF_EVERY_COMMAND, VOICE, Setting, Settings, read_env_file
 
 if TYPE_CHECKING:  # imported late below, so that --help need not wait for numpy
     from voicelive.auth import AgentTarget
     from voicelive.dial import Plan
-
-EVERYWHERE = (ENDPOINT, API_VERSION, VOICE, ECHO_CANCELLATION)
 
 FindTarget = Callable[[Settings], "AgentTarget"]
 
@@ -39,11 +29,11 @@ def takes(
     *settings: Setting, without: tuple[str, ...] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command, whose first parameter is `options: Options`, an option for each of these settings, for
-    those of EVERYWHERE, and for each field of `Options` but those named by `without`.
+    those OF_EVERY_COMMAND, and for each field of `Options` but those named by `without`.
 
     What fails is said in words, with the exit code that belongs to it.
     """
-    flags = [*settings, *EVERYWHERE]
+    flags = [*settings, *OF_EVERY_COMMAND]
     others = [field for field in fields(Options) if field.name not in ("flags", "is_demo", *without)]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

@@ -10,15 +10,7 @@ import typer
 
 from voicelive import EXIT_USAGE, VoiceLiveError, __version__, cli
 from voicelive.options import Options
-from voicelive.settings import (
-    AGENT_ID,
-    AGENT_NAME,
-    AGENT_VERSION,
-    CONNECTION_STRING,
-    CONVERSATION_ID,
-    ENDPOINT,
-    PROJECT_NAME,
-)
+from voicelive.settings import ENDPOINT, OF_AN_AGENT
 
 Variant = Literal["project", "hub"]
 
@@ -49,10 +41,7 @@ def add_check(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
     """Add check to the app of a script."""
 
     @app.command()
-    @cli.takes(
-        *(PROJECT_NAME, AGENT_NAME, AGENT_VERSION, CONVERSATION_ID, AGENT_ID, CONNECTION_STRING),
-        without=TALKING,
-    )
+    @cli.takes(*OF_AN_AGENT, without=TALKING)
     def check(
         options: Options,
         variant: Annotated[Variant, typer.Argument(help="The kind of project.")] = "project",
