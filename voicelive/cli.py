@@ -8,21 +8,20 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from voicelive import EXIT_FAILED, EXIT_USAGE, VoiceLiveError, failures
+from voicelive.auth import AgentTarget, find_service
 from voicelive.logs import without_secrets
 from voicelive.options import ROOT, Options
 from voicelive.settings import OF_EVERY_COMMAND, VOICE, Setting, Settings, read_env_file
 
 if TYPE_CHECKING:  # imported late below, so that --help need not wait for numpy
-    from voicelive.auth import AgentTarget
     from voicelive.dial import Plan
 
-FindTarget = Callable[[Settings], "AgentTarget"]
+FindTarget = Callable[[Settings], AgentTarget]
 
 
 def takes(
@@ -108,7 +107,6 @@ def make_plan(find_target: FindTarget, options: Options) -> "Plan":
 
     Raises VoiceLiveError (exit code 2) for a wrong option.
     """
-    from voicelive.auth import find_service
     from voicelive.dial import Plan
     from voicelive.session import CLIENT_REFERENCE_SINCE, find_echo, read_overrides, session_update
 
@@ -120,16 +118,10 @@ def make_plan(find_target: FindTarget, options: Options) -> "Plan":
         say(f"api-version {service.api_version} takes no echo reference of the client's: `server` it is.")
         echo = "server"
     overrides = read_overrides(options.session) if options.session else {}
-    if options.input and options.output and same_file(options.input, options.output):
-        raise VoiceLiveError("--input and --output name the same file.", "", EXIT_USAGE)
+    with suppress(OSError):  # one that does not exist is not the other
+        if options.input and options.output and options.input.samefile(options.output):
+            raise VoiceLiveError("--input and --output name the same file.", "", EXIT_USAGE)
     if options.input and options.no_mic:
         raise VoiceLiveError("--input and --no-mic exclude each other.", "", EXIT_USAGE)
     first_message = session_update(service.api_version, settings.get(VOICE), echo, overrides)
     return Plan(target, service, settings, options, first_message)
-
-
-def same_file(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file that exists."""
-    with suppress(OSError):
-        return one.samefile(other)
-    return one == other
