@@ -92,9 +92,11 @@ class Call:
                 raise failures.no_session(SESSION_TIMEOUT_S)
         elif self.uplink.ended_at:
             self._check_rest(now, self.uplink.ended_at)
-        elif self._connection and self._is_time_to_renew():
-            self._renewing = True
-            self._connection.close()
+        elif self._connection and not self._renewing:
+            is_quiet = self.conversation.is_resting and self.conversation.sink.wait_until_heard(0)
+            if self.conversation.ends_at - now < (RENEW_S if is_quiet else RENEW_AT_LAST_S):
+                self._renewing = True
+                self._connection.close()
 
     def _check_rest(self, now: float, ended_at: float) -> None:
         """After the end of the source the conversation is over when all was said and heard."""
@@ -103,19 +105,11 @@ class Call:
                 raise VoiceLiveError(f"The service noticed no speech in {self.source.name}.")
         elif self.conversation.is_resting:
             words_may_come = self.conversation.transcript.awaits_words and now - self._last_event_at < WORDS_S
-            if (
-                now - ended_at > SETTLE_S
-                and self.conversation.sink.wait_until_heard(0)
-                and not words_may_come
-            ):
+            is_all_heard = self.conversation.sink.wait_until_heard(0)
+            if now - ended_at > SETTLE_S and is_all_heard and not words_may_come:
                 self.over.set()
         elif now - max(ended_at, self._last_event_at) > NO_ANSWER_S:
             raise failures.no_answer(NO_ANSWER_S)
-
-    def _is_time_to_renew(self) -> bool:
-        left_s = self.conversation.ends_at - time.monotonic()
-        is_quiet = self.conversation.is_resting and self.conversation.sink.wait_until_heard(0)
-        return not self._renewing and left_s < (RENEW_S if is_quiet else RENEW_AT_LAST_S)
 
     def _read(self) -> None:
         """The reader: hold the conversation, whatever happens to its connections."""
