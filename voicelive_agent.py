@@ -31,8 +31,7 @@ def project_target(settings: Settings) -> AgentTarget:
     name, colon, version = settings.get(AGENT_NAME).partition(":")
     if colon and not name:
         settings.reject("agent name must stand before its version: name:3")
-    if not name and settings.get(AGENT_ID):
-        agent_id = settings.get(AGENT_ID)
+    if not name and (agent_id := settings.get(AGENT_ID)):
         query = {"agent-id": agent_id, "agent-project-name": project}
         return AgentTarget("project", agent_id, project, query, agent_token_scope=AI_SCOPE)
     query = {
