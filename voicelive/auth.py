@@ -141,12 +141,8 @@ def request_url(service: Service, target: AgentTarget, access: Access, features:
 
     `features` are those that the service wants to be asked for in it [how-to].
     """
-    query = {
-        "api-version": service.api_version,
-        **target.query,
-        "features": features,
-        "agent-access-token": access.agent_token,
-    }
+    query = {"api-version": service.api_version, **target.query, "features": features}
+    query["agent-access-token"] = access.agent_token or ""
     return f"{service.url}?" + urlencode({k: v for k, v in query.items() if v}, quote_via=quote)
 
 
