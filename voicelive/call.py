@@ -59,7 +59,6 @@ class Call:
         self.reconnects = 0
         self.over = threading.Event()  # set by whoever finds that the conversation is over
         self.uplink = Uplink(self.source, self._send_block, self._is_time_to_speak, self.over)
-        self._reader = threading.Thread(target=self._read, name="reader", daemon=True)
         self._connection: Connection | None = None
         self._failure: Exception | None = None  # the reader's, for check()
         self._connected_at = math.inf  # while there is no connection
@@ -68,7 +67,7 @@ class Call:
         self._renewing = False  # we ended the connection ourselves, to have a new one
 
     def start(self) -> None:
-        self._reader.start()
+        threading.Thread(target=self._read, name="reader", daemon=True).start()
         self.uplink.start()
 
     def end(self) -> None:
