@@ -93,13 +93,12 @@ def find_settings(options: Options) -> Settings:
 
 
 def start(find_target: FindTarget, options: Options) -> None:
-    """Check everything that a person can get wrong, all at once, then hold the conversation."""
+    """Check everything that a person can get wrong, all at once, then hold the conversation, and exit."""
     from voicelive.talk import talk
 
     plan = make_plan(find_target, options)
     plan.settings.raise_problems()
-    if code := talk(plan):
-        raise typer.Exit(code)
+    raise typer.Exit(talk(plan))
 
 
 def make_plan(find_target: FindTarget, options: Options) -> "Plan":

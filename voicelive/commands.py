@@ -53,8 +53,7 @@ def add_check(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
         """Find out what is missing before talking: settings, sound, sign-in, network, service."""
         from voicelive.check import check_all
 
-        if code := check_all(cli.make_plan(targets[variant], options), tone, talk):
-            raise typer.Exit(code)
+        raise typer.Exit(check_all(cli.make_plan(targets[variant], options), tone, talk))
 
 
 def add_start(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
