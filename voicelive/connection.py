@@ -87,7 +87,7 @@ class Connection:
             self._stop_writing()
             self._shut_down()
             self._writer.join()
-            log.info("%d blocks sent, %d dropped on the way", self._blocks_sent, self.dropped_blocks)
+            log.info("blocks of speech sent: %d", self._blocks_sent)
             self._socket.shutdown()
             self._released.set()
 

@@ -12,7 +12,6 @@ from voicelive.devices import Stream
 from voicelive.screen import Screen
 from voicelive.soundcard import Microphone
 from voicelive.terminal import KEYS, is_live, meter, watch_keyboard
-from voicelive.wav import Silence
 
 SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait
 HEARS_ITSELF = (
@@ -28,10 +27,10 @@ class Host:
     call: Call
     screen: Screen
     streams: Sequence[Stream] = ()  # of sound cards
+    types_only: bool = False  # the run ends with what is typed
 
     def __post_init__(self) -> None:
         self._conversation = self.call.conversation
-        self._types_only = isinstance(self.call.source, Silence)  # the run ends with what is typed
         self._began = time.monotonic()
         self._hints = set[str]()  # that were given
 
@@ -52,10 +51,14 @@ class Host:
 
         return close
 
-    def wait(self) -> None:
-        """Until the call is over, and all is written. Raises VoiceLiveError where it failed."""
+    def hold(self) -> None:
+        """Start the call, and stay until it is over and all is written.
+
+        Raises what it failed of: VoiceLiveError, or a bug.
+        """
         conversation = self._conversation
         try:
+            self.call.start()
             while not self.call.over.wait(SLICE_S):
                 self.call.check()
                 conversation.transcript.release_late()
@@ -63,6 +66,7 @@ class Host:
                 self._look_for_trouble()
             self.call.check()
         finally:
+            self.call.end()  # before that, there may be more to write
             conversation.transcript.close()
             conversation.turns.settle(is_all_heard=True)
             self.screen.note(self.summary())
@@ -78,7 +82,7 @@ class Host:
 
     def status(self) -> str:
         """Who is talking, how loud the microphone is, the time, the latency of the last answer."""
-        is_muted = self.call.uplink.muted or self._types_only
+        is_muted = self.call.uplink.muted or self.types_only
         sound = "muted     " if is_muted else meter(self.call.uplink.peak)
         latencies_s = self._conversation.turns.latencies_s
         latency = f"answered after {latencies_s[-1]:.2f} s" if latencies_s else ""
@@ -131,7 +135,7 @@ class Host:
 
     def _end_typing(self) -> None:
         """Nobody types any more: who only types has said all."""
-        if self._types_only:
+        if self.types_only:
             self._conversation.heard_user = True
             self.call.source.close()
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:  # 0.1 s, not where there is no terminal
@@ -35,7 +36,7 @@ def shown(path: Path) -> str:
 def own_command(arguments: str) -> str:
     """How to run this program from here, with these arguments."""
     script = Path(__file__).resolve().parents[1] / "voicelive_agent.py"
-    return f"{shown(Path(sys.executable))} {shown(script)} {arguments}"
+    return f"{quote(shown(Path(sys.executable)))} {quote(shown(script))} {arguments}"
 
 
 class Screen:

@@ -27,8 +27,8 @@ class Setting:
 
     @property
     def ways(self) -> str:
-        """How to set it, for people: `--endpoint or AZURE_VOICE_LIVE_ENDPOINT`."""
-        return self.variables[0] if self.secret else f"{self.variables[0]} (or {self.flag})"
+        """How to set it, for people: `AZURE_VOICE_LIVE_ENDPOINT (or --endpoint)`."""
+        return f"{self.variables[0]} (or {self.flag})"
 
 
 ENDPOINT = Setting(

@@ -76,15 +76,13 @@ def _converse(plan: Plan, logs: RunLogs, redact: Redactor, screen: Screen, diall
         where_files_are = "Logs: " + "\n      ".join(map(shown, files))
         screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}\n{where_files_are}")
         call = wire(plan, dialler, transcript, source, sink, recording, screen.note)
-        stack.callback(call.end)
         streams = [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]
         stack.callback(Watch(streams, screen.note).close)
         screen.note("q and Enter, or Ctrl-C, ends it; ? and Enter lists the keys.")
-        call.start()
-        host = Host(call, screen, streams)
+        host = Host(call, screen, streams, plan.options.no_mic)
         stack.callback(host.listen_to_keyboard())
         stack.callback(screen.note, where_files_are)
-        host.wait()
+        host.hold()
         if isinstance(sink, TimedSink) and sink.error:
             raise VoiceLiveError(f"{sink.name} is not complete: {sink.error}.")
 
