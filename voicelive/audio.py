@@ -37,20 +37,11 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True)
-class Heard:
-    """How much of an item was heard, in frames, of how much was received; what waited behind it."""
-
-    item_id: str
-    frames: int
-    received: int
-    unheard: tuple[str, ...] = ()  # items
-
-
 @dataclass
 class Account:
     """What was played of one item so far: frames, and when, in seconds of time.monotonic()."""
 
+    item_id: str
     heard: int = 0
     received: int = 0
     began_at: float | None = None
@@ -60,14 +51,14 @@ class Account:
 class Sink(Protocol):
     """A place for the agent's sound: PCM16, 24 kHz, mono, of any length, each piece part of one item.
 
-    `interrupt` silences it at once, and tells what was heard. Any thread may call. `Playback` has all of it
-    but the place.
+    `interrupt` silences it at once, and tells what was heard of each item that it cut off. Any thread may
+    call. `Playback` has all of it but the place.
     """
 
     @property
     def name(self) -> str: ...
     def play(self, pcm: bytes, item_id: str) -> None: ...
-    def interrupt(self) -> Heard | None: ...
+    def interrupt(self) -> list[Account]: ...
     def account(self, item_id: str) -> Account: ...
     def wait_until_heard(self, timeout: float) -> bool: ...
     def close(self) -> None: ...
@@ -83,10 +74,10 @@ class Playback:
     def __init__(self) -> None:
         self.underruns = 0  # times that an item's sound came too late to go on without a gap
         self._lock = threading.Lock()  # guards what follows; held to copy a delta, or a block, at most
-        self._waiting: deque[tuple[str, bytearray]] = deque()  # items and their sound, never empty
+        self._waiting: deque[tuple[Account, bytearray]] = deque()  # sound, never empty, and whose it is
         self._accounts: dict[str, Account] = {}  # by item
         self._ramp = memoryview(b"")  # the end of what was cut off, heard before all else
-        self._current: str | None = None  # the item that was heard last; None once it was cut off
+        self._current: Account | None = None  # of the item that was heard last; None once it was cut off
         self._hold = 0  # frames of silence that may pass, while too little waits after an underrun
         self._kept: deque[tuple[float, bytes]] | None = None  # when each piece sounds, and the piece
         self._half_frame = b""  # the first byte of a frame that a piece ended in the middle of
@@ -101,36 +92,35 @@ class Playback:
             return
         pieces = [bytearray(pcm[at : at + PIECE_BYTES]) for at in range(0, len(pcm), PIECE_BYTES)]
         with self._lock:
-            if item_id == self._current and not self._waiting:  # it came too late
+            account = self._accounts.setdefault(item_id, Account(item_id))
+            if len(self._accounts) > ACCOUNTS:
+                del self._accounts[next(iter(self._accounts))]
+            if account is self._current and not self._waiting:  # it came too late
                 self._hold = REBUFFER_FRAMES
                 self.underruns += 1
-            last_item, last = self._waiting[-1] if self._waiting else ("", bytearray())
-            if item_id == last_item and len(last) + len(pcm) <= PIECE_BYTES:
+            last_account, last = self._waiting[-1] if self._waiting else (None, bytearray())
+            if account is last_account and len(last) + len(pcm) <= PIECE_BYTES:
                 last += pcm
             else:
-                self._waiting.extend((item_id, piece) for piece in pieces)
-            self._account(item_id).received += len(pcm) // FRAME_BYTES
+                self._waiting.extend((account, piece) for piece in pieces)
+            account.received += len(pcm) // FRAME_BYTES
             self._idle.clear()
 
-    def interrupt(self) -> Heard | None:
-        """Fall silent within RAMP_FRAMES; what was heard of the item in question, None without one.
+    def interrupt(self) -> list[Account]:
+        """Fall silent within RAMP_FRAMES, which count as heard. Everything else that waited is gone.
 
-        The ramp counts as heard. Everything else that waited is gone.
+        What was heard of each item that waited, else of the one that was heard last, unless it was cut off.
         """
         with self._lock:
-            item_id, self._current = self._current, None
-            dropped, self._waiting = self._waiting, deque()
-            if dropped:
-                item_id, pcm = dropped[0]
-                if not self._ramp:
-                    self._ramp = fade_out(pcm[: RAMP_FRAMES * FRAME_BYTES])
-                    self._account(item_id).heard += len(self._ramp) // FRAME_BYTES
-            behind = dict.fromkeys(waiting for waiting, _ in dropped if waiting != item_id)
-            self._half_frame = b""
-            if not item_id:
-                return None
-            account = self._account(item_id)
-            return Heard(item_id, account.heard, account.received, tuple(behind))
+            last = [self._current] if self._current else []
+            cut_off = [account for account, _ in self._waiting] or last
+            if self._waiting and not self._ramp:
+                account, pcm = self._waiting[0]
+                self._ramp = fade_out(pcm[: RAMP_FRAMES * FRAME_BYTES])
+                account.heard += len(self._ramp) // FRAME_BYTES
+            self._waiting.clear()
+            self._current, self._half_frame = None, b""
+            return list({account.item_id: replace(account) for account in cut_off}.values())
 
     def keep_played(self) -> "deque[tuple[float, bytes]]":
         """From now on every piece that is played, silence too, comes here, with the time when it sounds."""
@@ -155,15 +145,15 @@ class Playback:
                 out[filled:] = bytes(len(out) - filled)
                 return
             while self._waiting and filled < len(out):
-                self._current, pcm = self._waiting[0]
+                account, pcm = self._waiting[0]
                 size = min(len(pcm), len(out) - filled)
                 out[filled : filled + size] = pcm[:size]
                 del pcm[:size]  # moves nothing: a bytearray remembers where it begins
                 filled += size
-                account = self._account(self._current)
                 account.heard += size // FRAME_BYTES
                 account.ended_at = time.monotonic()
                 account.began_at = account.began_at or account.ended_at
+                self._current = account
                 if not pcm:
                     self._waiting.popleft()
             if not self._waiting and not self._ramp and not self._idle.is_set():
@@ -173,7 +163,7 @@ class Playback:
     def account(self, item_id: str) -> Account:
         """What was played of an item so far; nothing of one that is not known."""
         with self._lock:
-            return replace(self._accounts.get(item_id, Account()))
+            return replace(self._accounts.get(item_id, Account(item_id)))
 
     def wait_until_heard(self, timeout: float) -> bool:
         """Block until nothing is left to be heard, or for `timeout` seconds; whether that is so."""
@@ -186,11 +176,6 @@ class Playback:
         waiting = sum(len(pcm) for _, pcm in self._waiting) // FRAME_BYTES
         self._hold = self._hold - frames if waiting < REBUFFER_FRAMES else 0
         return self._hold > 0
-
-    def _account(self, item_id: str) -> Account:
-        while len(self._accounts) > ACCOUNTS:
-            del self._accounts[next(iter(self._accounts))]
-        return self._accounts.setdefault(item_id, Account())
 
     def _whole_frames(self, pcm: bytes) -> tuple[bytes, bytes]:
         """Two odd pieces in a row belong together; a single one has lost a byte, and loses its last."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from voicelive import failures
-from voicelive.audio import SAMPLE_RATE, Sink
+from voicelive.audio import SAMPLE_RATE, Account, Sink
 from voicelive.messages import ANSWER_REQUEST, CANCELLATION, UNIMPORTANT, truncation, typed_message
 from voicelive.session import ECHO_CODES, Message, ends_at
 from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, TYPED, USER, Transcript
@@ -225,22 +225,20 @@ class Conversation:
 
     def _interrupt(self) -> None:
         """Fall silent at once, and for good: nothing of the responses so far is heard any more."""
-        heard = self.sink.interrupt()
+        cut_off = self.sink.interrupt()
         unfinished = [item for items in self._running.values() for item in items]
         self._forgotten.extend(self._current)
         self._current.clear()
         for item in unfinished:
             self.transcript.interrupt(item)
-        if heard is None:
-            return
-        if heard.frames < heard.received or heard.item_id in unfinished:
-            self._cut_off(heard.item_id, heard.frames)
-        for item in heard.unheard:
-            self._cut_off(item, 0)
+        for account in cut_off:
+            if account.heard < account.received or account.item_id in unfinished:
+                self._cut_off(account)
 
-    def _cut_off(self, item: str, frames: int) -> None:
+    def _cut_off(self, account: Account) -> None:
         """Mark an answer, and tell the service, where it wants to know, how much of it was heard."""
+        item = account.item_id
         self.transcript.interrupt(item)
         self.turns.interrupt(item)
         if self.is_current and item in self._items:
-            self.send(truncation(item, frames * 1000 // SAMPLE_RATE))
+            self.send(truncation(item, account.heard * 1000 // SAMPLE_RATE))
