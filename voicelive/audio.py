@@ -86,8 +86,10 @@ class Playback:
 
     def play(self, pcm: bytes, item_id: str) -> None:
         """Append PCM16 to what is to be heard. A frame may be torn apart between two pieces."""
-        if len(pcm) % FRAME_BYTES:
-            pcm, self._half_frame = self._whole_frames(pcm)
+        if len(pcm) % FRAME_BYTES:  # two such in a row belong together; a single one loses its last byte
+            pcm = self._half_frame + pcm
+            end = len(pcm) - len(pcm) % FRAME_BYTES
+            pcm, self._half_frame = pcm[:end], pcm[end:]
         if not pcm:
             return
         pieces = [bytearray(pcm[at : at + PIECE_BYTES]) for at in range(0, len(pcm), PIECE_BYTES)]
@@ -132,19 +134,12 @@ class Playback:
 
         `sounds_at` is when its first frame will be heard, in seconds of time.monotonic().
         """
-        self._render(out)
-        if self._kept is not None:
-            self._kept.append((sounds_at, bytes(out)))
-
-    def _render(self, out: memoryview) -> None:
         with self._lock:
             filled = min(len(self._ramp), len(out))
             out[:filled] = self._ramp[:filled]
             self._ramp = self._ramp[filled:]
-            if self._is_gathering(len(out) // FRAME_BYTES):
-                out[filled:] = bytes(len(out) - filled)
-                return
-            while self._waiting and filled < len(out):
+            is_gathering = self._is_gathering(len(out) // FRAME_BYTES)
+            while self._waiting and filled < len(out) and not is_gathering:
                 account, pcm = self._waiting[0]
                 size = min(len(pcm), len(out) - filled)
                 out[filled : filled + size] = pcm[:size]
@@ -159,6 +154,8 @@ class Playback:
             if not self._waiting and not self._ramp and not self._idle.is_set():
                 self._idle.set()
         out[filled:] = bytes(len(out) - filled)
+        if self._kept is not None:
+            self._kept.append((sounds_at, bytes(out)))
 
     def account(self, item_id: str) -> Account:
         """What was played of an item so far; nothing of one that is not known."""
@@ -176,12 +173,6 @@ class Playback:
         waiting = sum(len(pcm) for _, pcm in self._waiting) // FRAME_BYTES
         self._hold = self._hold - frames if waiting < REBUFFER_FRAMES else 0
         return self._hold > 0
-
-    def _whole_frames(self, pcm: bytes) -> tuple[bytes, bytes]:
-        """Two odd pieces in a row belong together; a single one has lost a byte, and loses its last."""
-        if self._half_frame:
-            return self._half_frame + pcm, b""
-        return pcm[:-1], pcm[-1:]
 
 
 class Converter:
