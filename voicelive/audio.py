@@ -18,7 +18,7 @@ BLOCK_S = BLOCK_FRAMES / SAMPLE_RATE
 SILENCE = bytes(BLOCK_BYTES)
 RAMP_FRAMES = SAMPLE_RATE // 250  # 4 ms: heard as silence at once, and not as a click
 BACKLOG_BLOCKS = 50  # one second of speech is kept where nobody fetches it
-REBUFFER_FRAMES = SAMPLE_RATE // 25  # 40 ms, gathered after an underrun, against stutter
+REBUFFER_BYTES = SAMPLE_RATE // 25 * FRAME_BYTES  # 40 ms, gathered after an underrun, against stutter
 PIECE_BYTES = 10 * SAMPLE_RATE * FRAME_BYTES  # 10 s: more is not copied while the sound card waits
 ACCOUNTS = 256  # so many items are remembered
 KEPT_PIECES = 2048  # of what was played, where nobody fetches them: some seconds
@@ -76,9 +76,8 @@ class Playback:
         self._lock = threading.Lock()  # guards what follows; held to copy a delta, or a block, at most
         self._waiting: deque[tuple[Account, bytearray]] = deque()  # sound, never empty, and whose it is
         self._accounts: dict[str, Account] = {}  # by item
-        self._ramp = memoryview(b"")  # the end of what was cut off, heard before all else
+        self._lead = memoryview(b"")  # heard before all else: the end of what was cut off, or silence
         self._current: Account | None = None  # of the item that was heard last; None once it was cut off
-        self._hold = 0  # frames of silence that may pass, while too little waits after an underrun
         self._kept: deque[tuple[float, bytes]] | None = None  # when each piece sounds, and the piece
         self._half_frame = b""  # the first byte of a frame that a piece ended in the middle of
         self._idle = threading.Event()  # set while nothing is left to be heard
@@ -98,7 +97,7 @@ class Playback:
             if len(self._accounts) > ACCOUNTS:
                 del self._accounts[next(iter(self._accounts))]
             if account is self._current and not self._waiting:  # it came too late
-                self._hold = REBUFFER_FRAMES
+                self._lead = memoryview(bytes(max(0, REBUFFER_BYTES - len(pcm))))
                 self.underruns += 1
             last_account, last = self._waiting[-1] if self._waiting else (None, bytearray())
             if account is last_account and len(last) + len(pcm) <= PIECE_BYTES:
@@ -116,10 +115,10 @@ class Playback:
         with self._lock:
             last = [self._current] if self._current else []
             cut_off = [account for account, _ in self._waiting] or last
-            if self._waiting and not self._ramp:
+            if self._waiting and not self._lead:
                 account, pcm = self._waiting[0]
-                self._ramp = fade_out(pcm[: RAMP_FRAMES * FRAME_BYTES])
-                account.heard += len(self._ramp) // FRAME_BYTES
+                self._lead = fade_out(pcm[: RAMP_FRAMES * FRAME_BYTES])
+                account.heard += len(self._lead) // FRAME_BYTES
             self._waiting.clear()
             self._current, self._half_frame = None, b""
             return list({account.item_id: replace(account) for account in cut_off}.values())
@@ -135,11 +134,10 @@ class Playback:
         `sounds_at` is when its first frame will be heard, in seconds of time.monotonic().
         """
         with self._lock:
-            filled = min(len(self._ramp), len(out))
-            out[:filled] = self._ramp[:filled]
-            self._ramp = self._ramp[filled:]
-            is_gathering = self._is_gathering(len(out) // FRAME_BYTES)
-            while self._waiting and filled < len(out) and not is_gathering:
+            filled = min(len(self._lead), len(out))
+            out[:filled] = self._lead[:filled]
+            self._lead = self._lead[filled:]
+            while self._waiting and filled < len(out):
                 account, pcm = self._waiting[0]
                 size = min(len(pcm), len(out) - filled)
                 out[filled : filled + size] = pcm[:size]
@@ -151,7 +149,7 @@ class Playback:
                 self._current = account
                 if not pcm:
                     self._waiting.popleft()
-            if not self._waiting and not self._ramp and not self._idle.is_set():
+            if not self._waiting and not self._lead and not self._idle.is_set():
                 self._idle.set()
         out[filled:] = bytes(len(out) - filled)
         if self._kept is not None:
@@ -165,14 +163,6 @@ class Playback:
     def wait_until_heard(self, timeout: float) -> bool:
         """Block until nothing is left to be heard, or for `timeout` seconds; whether that is so."""
         return self._idle.wait(timeout)
-
-    def _is_gathering(self, frames: int) -> bool:
-        """Whether to wait, after an underrun, for a little more sound than the next `frames`."""
-        if self._hold <= 0:
-            return False
-        waiting = sum(len(pcm) for _, pcm in self._waiting) // FRAME_BYTES
-        self._hold = self._hold - frames if waiting < REBUFFER_FRAMES else 0
-        return self._hold > 0
 
 
 class Converter:
