@@ -1,6 +1,5 @@
 """WAV files in place of the microphone and the speaker."""
 
-import itertools
 import threading
 import time
 import wave
@@ -12,7 +11,7 @@ import pytest
 
 from voicelive import EXIT_USAGE, VoiceLiveError
 from voicelive.audio import BLOCK_BYTES, BLOCK_S, SAMPLE_RATE
-from voicelive.wav import WavSink, WavSource, paced, silence
+from voicelive.wav import WavSink, WavSource, paced
 
 
 def write_wav(path: Path, rate: int, channels: int, seconds: float, width: int = 2) -> Path:
@@ -172,7 +171,3 @@ def test_a_sink_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         WavSink(tmp_path / "no folder" / "out.wav")
 
     assert failure.value.exit_code == EXIT_USAGE
-
-
-def test_silence_has_no_end() -> None:
-    assert set(itertools.islice(silence(), 1_000)) == {bytes(BLOCK_BYTES)}

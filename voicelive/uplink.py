@@ -5,14 +5,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voicelive.audio import FRAME_BYTES, SAMPLE_RATE, Source
+from voicelive.audio import FRAME_BYTES, SAMPLE_RATE, SILENCE, Source
 from voicelive.echo import LEAD_S, Reference
 from voicelive.recording import Recording
-from voicelive.wav import paced, silence
+from voicelive.wav import paced
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class Uplink:
             self.failed = True
         self._silent_blocks, self.peak = 0, 0.0
         self.ended_at = time.monotonic()
-        for block in paced(silence(), self.over):
+        for block in paced(repeat(SILENCE), self.over):
             self._pass(block)
 
     def _pass(self, block: bytes) -> None:

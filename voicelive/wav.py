@@ -6,6 +6,7 @@ import time
 import wave
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import repeat
 from pathlib import Path
 from shlex import quote
 
@@ -83,7 +84,7 @@ class Silence:
         self._closed = threading.Event()  # set by close(), ends the iteration
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from paced(silence(), self._closed)
+        yield from paced(repeat(SILENCE), self._closed)
 
     def close(self) -> None:
         self._closed.set()
@@ -112,7 +113,7 @@ class TimedSink(Playback):
     def _run(self) -> None:
         block = bytearray(BLOCK_BYTES)
         sounds_at = time.monotonic() + 2 * BLOCK_S  # a block ahead, as on a sound card
-        for _ in paced(silence(), self._closed):
+        for _ in paced(repeat(SILENCE), self._closed):
             self.render(memoryview(block), sounds_at)
             sounds_at += BLOCK_S
             try:
@@ -161,12 +162,6 @@ def paced(blocks: Iterable[bytes], stopped: threading.Event) -> Iterator[bytes]:
         if stopped.wait(max(0.0, due - time.monotonic())):
             return
         yield block
-
-
-def silence() -> Iterator[bytes]:
-    """Blocks of silence without end."""
-    while True:
-        yield SILENCE
 
 
 def convert(path: Path) -> str:
