@@ -15,17 +15,18 @@ FRAME_BYTES = 2  # one signed 16-bit sample, little-endian
 BLOCK_FRAMES = SAMPLE_RATE // 50  # 20 ms
 BLOCK_BYTES = BLOCK_FRAMES * FRAME_BYTES
 BLOCK_S = BLOCK_FRAMES / SAMPLE_RATE
+BYTES_A_SECOND = SAMPLE_RATE * FRAME_BYTES
 SILENCE = bytes(BLOCK_BYTES)
 RAMP_FRAMES = SAMPLE_RATE // 250  # 4 ms: heard as silence at once, and not as a click
 BACKLOG_BLOCKS = 50  # one second of speech is kept where nobody fetches it
 REBUFFER_BYTES = SAMPLE_RATE // 25 * FRAME_BYTES  # 40 ms, gathered after an underrun, against stutter
-PIECE_BYTES = 10 * SAMPLE_RATE * FRAME_BYTES  # 10 s: more is not copied while the sound card waits
+PIECE_BYTES = 10 * BYTES_A_SECOND  # 10 s: more is not copied while the sound card waits
 ACCOUNTS = 256  # so many items are remembered
 KEPT_PIECES = 2048  # of what was played, where nobody fetches them: some seconds
 
 
 class Source(Protocol):
-    """Sound for the agent: an iterable of PCM16 blocks, 24 kHz, mono, 20 ms at most, that paces itself.
+    """Sound for the agent: an iterable of PCM16 blocks, 24 kHz, mono, about 20 ms, that paces itself.
 
     Where it ends, silence goes on. `close()`, from any thread, ends a blocked `next()`. One that knows when
     it heard its newest block's first frame has a `captured_at`, in seconds of time.monotonic().

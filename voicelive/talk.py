@@ -6,10 +6,11 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from itertools import repeat
 from pathlib import Path
 
 from voicelive import EXIT_USAGE, VoiceLiveError, failures
-from voicelive.audio import Playback, Sink, Source
+from voicelive.audio import SILENCE, Playback, Sink, Source
 from voicelive.call import Call
 from voicelive.conversation import Conversation
 from voicelive.dial import Dialler, Plan
@@ -23,7 +24,7 @@ from voicelive.session import user_may_interrupt, wants_reference, without_refer
 from voicelive.soundcard import Microphone, Speaker, Watch
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
-from voicelive.wav import Silence, TimedSink, WavSink, WavSource
+from voicelive.wav import TimedSink, TimedSource, WavSink, WavSource
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +153,7 @@ def open_source(options: Options, note: Callable[[str], None] = log.info) -> Sou
     Raises VoiceLiveError.
     """
     if options.no_mic:
-        return Silence()
+        return TimedSource("none: type instead", repeat(SILENCE))
     if options.input:
         return WavSource(options.input)
     try:

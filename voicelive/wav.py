@@ -14,6 +14,7 @@ from voicelive import failures
 from voicelive.audio import (
     BLOCK_BYTES,
     BLOCK_S,
+    BYTES_A_SECOND,
     FRAME_BYTES,
     SAMPLE_RATE,
     SILENCE,
@@ -25,16 +26,33 @@ from voicelive.screen import shown
 log = logging.getLogger(__name__)
 
 
-class WavSource:
+class TimedSource:
+    """A Source that a clock drives: each block comes when a microphone would have heard it, until `close`."""
+
+    def __init__(self, name: str, blocks: Iterable[bytes]) -> None:
+        self.name = name
+        self.captured_at = 0.0  # when the newest block would have been heard
+        self._blocks = blocks
+        self._closed = threading.Event()  # set by close(), ends the iteration
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.captured_at = time.monotonic()
+        for block in paced(self._blocks, self._closed):
+            yield block
+            self.captured_at += len(block) / BYTES_A_SECOND
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+class WavSource(TimedSource):
     """A WAV file as a Source: 16-bit PCM of any rate and channel count, as fast as it would be spoken."""
 
     def __init__(self, path: Path) -> None:
         """Open the file. Raises VoiceLiveError (exit code 2) for one that is no 16-bit PCM WAV."""
-        self.name = shown(path)
-        self.captured_at = 0.0  # when the newest block would have been heard
-        self._closed = threading.Event()  # set by close(), ends the iteration
+        super().__init__(shown(path), self._converted())
         try:
-            self._file = wave.open(str(path), "rb")  # noqa: SIM115  closed by close()
+            self._file = wave.open(str(path), "rb")  # noqa: SIM115  closed by the iteration
         except (wave.Error, EOFError) as error:
             why = str(error) or "it breaks off"
             raise failures.unusable_file(path, f"no 16-bit PCM WAV ({why})", convert(path)) from error
@@ -46,26 +64,6 @@ class WavSource:
         if not (self._file.getnframes() and self._file.getframerate()):
             raise failures.unusable_file(path, "no sound in it")
 
-    def __iter__(self) -> Iterator[bytes]:
-        self.captured_at = time.monotonic() - BLOCK_S
-        for block in paced(self._blocks(), self._closed):
-            self.captured_at += BLOCK_S
-            yield block
-
-    def close(self) -> None:
-        self._closed.set()
-
-    def _blocks(self) -> Iterator[bytes]:
-        """The file at 24 kHz mono, in blocks of 20 ms, the last one filled up with silence."""
-        pending = b""
-        for pcm in self._converted():
-            pending += pcm
-            while len(pending) >= BLOCK_BYTES:
-                yield pending[:BLOCK_BYTES]
-                pending = pending[BLOCK_BYTES:]
-        if pending:
-            yield pending.ljust(BLOCK_BYTES, b"\0")
-
     def _converted(self) -> Iterator[bytes]:
         """Pieces of about 20 ms at 24 kHz, all channels mixed into one."""
         with self._file as file:
@@ -73,21 +71,6 @@ class WavSource:
             while pcm := file.readframes(file.getframerate() // 50 or 1):
                 yield convert(pcm)
             yield convert(b"", last=True)
-
-
-class Silence:
-    """The Source of those who type: silence until `close`."""
-
-    name = "none: type instead"
-
-    def __init__(self) -> None:
-        self._closed = threading.Event()  # set by close(), ends the iteration
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from paced(repeat(SILENCE), self._closed)
-
-    def close(self) -> None:
-        self._closed.set()
 
 
 class TimedSink(Playback):
@@ -155,10 +138,10 @@ class WavSink(TimedSink):
 
 
 def paced(blocks: Iterable[bytes], stopped: threading.Event) -> Iterator[bytes]:
-    """Hand each block out when a microphone would have: 20 ms after the one before. Ends on `stopped`."""
+    """Hand each block out when a microphone would have: when its end was heard. Ends on `stopped`."""
     due = time.monotonic()
-    for block in blocks:
-        due += BLOCK_S
+    for block in filter(None, blocks):
+        due += len(block) / BYTES_A_SECOND
         if stopped.wait(max(0.0, due - time.monotonic())):
             return
         yield block
