@@ -66,9 +66,7 @@ class Recording:
     def _write(self) -> None:
         try:
             with self._turns, self._sound, wave.open(self._sound, "wb") as file:
-                file.setnchannels(2)
-                file.setsampwidth(FRAME_BYTES)
-                file.setframerate(SAMPLE_RATE)
+                file.setparams((2, FRAME_BYTES, SAMPLE_RATE, 0, "NONE", ""))
                 while (part := self._queue.get()) is not None:
                     if isinstance(part, Turn):
                         line = json.dumps(self._described(part), ensure_ascii=False)
