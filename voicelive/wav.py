@@ -53,14 +53,13 @@ class WavSource(TimedSource):
         super().__init__(shown(path), self._converted())
         try:
             self._file = wave.open(str(path), "rb")  # noqa: SIM115  closed by the iteration
+            if self._file.getsampwidth() != FRAME_BYTES:
+                raise wave.Error(f"{8 * self._file.getsampwidth()}-bit samples")
         except (wave.Error, EOFError) as error:
             why = str(error) or "it breaks off"
             raise failures.unusable_file(path, f"no 16-bit PCM WAV ({why})", convert(path)) from error
         except OSError as error:
             raise failures.unusable_file(path, error.strerror or error) from error
-        if self._file.getsampwidth() != FRAME_BYTES:
-            bits = 8 * self._file.getsampwidth()
-            raise failures.unusable_file(path, f"{bits}-bit samples, not 16-bit", convert(path))
         if not (self._file.getnframes() and self._file.getframerate()):
             raise failures.unusable_file(path, "no sound in it")
 
@@ -121,9 +120,7 @@ class WavSink(TimedSink):
         except OSError as error:
             raise failures.unusable_file(path, error.strerror or error) from error
         self._file = wave.open(self._raw, "wb")  # noqa: SIM115  closed by close()
-        self._file.setnchannels(1)
-        self._file.setsampwidth(FRAME_BYTES)
-        self._file.setframerate(SAMPLE_RATE)
+        self._file.setparams((1, FRAME_BYTES, SAMPLE_RATE, 0, "NONE", ""))
         super().__init__()
 
     def write(self, block: bytes) -> None:
