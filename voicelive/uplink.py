@@ -88,18 +88,11 @@ class Uplink:
             self.reference.skip(round(away_s * SAMPLE_RATE))
             if self.recording:
                 self.recording.keep(round(away_s * SAMPLE_RATE))
-        early = self._beside(block, captured_at)
-        self.send(interleaved(block, early) if self.is_stereo else block)
-
-    def _beside(self, block: bytes, captured_at: float) -> NDArray[np.int16]:
-        """Record a block; what was played with it, a little early, for the service."""
-        assert self.reference
-        frames = len(block) // FRAME_BYTES
         played, early = self.reference.beside(frames, captured_at, 0.0, LEAD_S)
         self._next_at = captured_at + frames / SAMPLE_RATE
         if self.recording:
             self.recording.keep(interleaved(block, played))
-        return early
+        self.send(interleaved(block, early) if self.is_stereo else block)
 
 
 def peak(pcm: bytes) -> float:
