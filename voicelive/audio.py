@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,11 +18,18 @@ BLOCK_S = BLOCK_FRAMES / SAMPLE_RATE
 BYTES_A_SECOND = SAMPLE_RATE * FRAME_BYTES
 SILENCE = bytes(BLOCK_BYTES)
 RAMP_FRAMES = SAMPLE_RATE // 250  # 4 ms: heard as silence at once, and not as a click
+STEP_BYTES = BYTES_A_SECOND // 200  # 5 ms, resampled at a time for a speaker that refuses 24 kHz
 BACKLOG_BLOCKS = 50  # one second of speech is kept where nobody fetches it
 REBUFFER_BYTES = SAMPLE_RATE // 25 * FRAME_BYTES  # 40 ms, gathered after an underrun, against stutter
 PIECE_BYTES = 10 * BYTES_A_SECOND  # 10 s: more is not copied while the sound card waits
 ACCOUNTS = 256  # so many items are remembered
 KEPT_PIECES = 2048  # of what was played, where nobody fetches them: some seconds
+
+Format = tuple[int, int]  # frames a second, channels
+OURS: Format = (SAMPLE_RATE, 1)
+# Gets a buffer of whole frames, to read or to fill, and when its first one was or will be heard, in seconds
+# of time.monotonic().
+Callback = Callable[[memoryview, float], None]
 
 
 class Source(Protocol):
@@ -167,26 +174,54 @@ class Playback:
 
 
 class Converter:
-    """PCM16 of any rate and channel count, piece by piece, to 24 kHz mono."""
+    """PCM16 of one format, piece by piece, to another; mono in between."""
 
-    def __init__(self, rate: int, channels: int) -> None:
+    def __init__(self, source: Format = OURS, target: Format = OURS) -> None:
         self.delay_s = 0.0  # so much of what came in has not come out yet
-        self._rate = rate
-        self._channels = channels
+        self._source = source
+        self._target = target
         self._resampler: soxr.ResampleStream | None = None
-        if rate != SAMPLE_RATE:
+        if source[0] != target[0]:
             # Of variable rate, because soxr's other kind holds back tens of milliseconds at a time.
-            self._resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="int16", vr=True)
+            self._resampler = soxr.ResampleStream(source[0], target[0], 1, dtype="int16", vr=True)
 
-    def __call__(self, pcm: bytes, last: bool = False) -> bytes:
+    def __call__(self, pcm: bytes | bytearray | memoryview, last: bool = False) -> bytes:
         """The next piece, about 5 ms late; with `last`, all that is left. Half frames are left out."""
-        frames = len(pcm) // (FRAME_BYTES * self._channels)
-        samples = np.frombuffer(pcm, dtype="<i2", count=frames * self._channels)
-        mono = samples.reshape(-1, self._channels).mean(axis=1).astype(np.int16)
+        (rate, channels), (target_rate, target_channels) = self._source, self._target
+        frames = len(pcm) // (FRAME_BYTES * channels)
+        samples = np.frombuffer(pcm, dtype="<i2", count=frames * channels)
+        mono = samples.reshape(-1, channels).mean(axis=1).astype(np.int16)
         if self._resampler:
             mono = self._resampler.resample_chunk(mono, last=last)
-        self.delay_s += frames / self._rate - len(mono) / SAMPLE_RATE
-        return bytes(mono.tobytes())
+        self.delay_s += frames / rate - len(mono) / target_rate
+        return bytes(np.repeat(mono, target_channels).tobytes())
+
+
+def captures(format: Format, callback: Callback) -> Callback:
+    """What takes buffers of another format, in place of a callback that takes ours."""
+    convert = Converter(source=format)
+
+    def take(buffer: memoryview, heard_at: float) -> None:
+        heard_at -= convert.delay_s
+        callback(memoryview(convert(buffer)), heard_at)
+
+    return take
+
+
+def plays(format: Format, callback: Callback) -> Callback:
+    """What fills buffers of another format, in place of a callback that fills ours; about 5 ms later."""
+    convert, pending, step = Converter(target=format), bytearray(), memoryview(bytearray(STEP_BYTES))
+    bytes_a_second = FRAME_BYTES * format[0] * format[1]
+
+    def fill(out: memoryview, sounds_at: float) -> None:
+        while len(pending) < len(out):
+            ahead_s = convert.delay_s + len(pending) / bytes_a_second
+            callback(step, sounds_at + ahead_s)
+            pending.extend(convert(step))
+        out[:] = pending[: len(out)]
+        del pending[: len(out)]
+
+    return fill
 
 
 def fade_out(pcm: bytes | bytearray) -> memoryview:

@@ -4,17 +4,15 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Literal, cast
 
 from voicelive import EXIT_USAGE, VoiceLiveError, failures
-from voicelive.audio import SAMPLE_RATE
+from voicelive.audio import OURS, SAMPLE_RATE, Callback, captures, plays
 
 log = logging.getLogger(__name__)
 
 Kind = Literal["input", "output"]
-Format = tuple[int, int]  # frames a second, channels
 TITLES = {"input": "microphone", "output": "speaker"}
 STALL_S = 1.0  # without a callback, after which a device counts as lost
 CLOCK_STEP_S = 0.5  # more is no late callback: somebody has set PortAudio's clock
@@ -79,27 +77,25 @@ def find(sd: ModuleType, kind: Kind, wanted: str | None) -> int:
 
 
 class Stream:
-    """A PortAudio stream of 16-bit frames on one device, which can be lost, and opened again.
+    """A PortAudio stream on one device, which can be lost, and opened again.
 
-    It runs at 24 kHz mono where the device takes that, else at the device's own rate and channels.
+    It runs at 24 kHz mono where the device takes that, else at the device's own rate and channels, and what
+    passes is converted.
     """
 
-    def __init__(
-        self, kind: Kind, wanted: str | None, callback: Callable[..., None], block_s: float = 0.0
-    ) -> None:
-        """Open it. `callback` gets, on PortAudio's thread, a buffer of whole frames to read or to fill, its
-        format, and when its first frame was or will be heard, in seconds of time.monotonic(). `block_s` is
-        the buffer's length in seconds, 0 leaves it to PortAudio.
+    def __init__(self, kind: Kind, wanted: str | None, callback: Callback, block_s: float = 0.0) -> None:
+        """Open it. PortAudio's thread calls `callback`, for 24 kHz mono. `block_s` is the buffer's length in
+        seconds, 0 leaves it to PortAudio.
 
         Raises VoiceLiveError where there is no device, or where it cannot be opened.
         """
         self.kind: Kind = kind
         self.xruns = 0  # times that PortAudio lost input, or had no output in time
         self.name = self._api = ""
-        self.format = (SAMPLE_RATE, 1)  # frames a second, channels
+        self.format = OURS  # the device's
         self.latency: Literal["low", "high"] = "low"
         self._wanted = wanted
-        self._callback = callback
+        self._callback = self._pass = callback  # the second is for the device's format
         self._block_s = block_s
         self._stream: Any = None
         self._is_closed = False  # for good
@@ -112,10 +108,8 @@ class Stream:
     def about(self) -> str:
         """Its name, the host API, and the format where that is another than ours, for people."""
         rate, channels = self.format
-        is_ours = self.format == (SAMPLE_RATE, 1)
-        return f"{self.name}, {self._api}, " + (
-            f"{SAMPLE_RATE} Hz" if is_ours else f"resampled from {rate} Hz, {channels} channels"
-        )
+        resampled = f"resampled from {rate} Hz, {channels} channels"
+        return f"{self.name}, {self._api}, {f'{rate} Hz' if self.format == OURS else resampled}"
 
     @property
     def is_lost(self) -> bool:
@@ -159,6 +153,8 @@ class Stream:
         self.name, self._api = str(info["name"]), _api_name(sd, device)
         if self._wanted:  # numbers may change when PortAudio starts anew
             self._wanted = self.name
+        adapted = captures if self.kind == "input" else plays
+        self._pass = self._callback if self.format == OURS else adapted(self.format, self._callback)
         self._called_at = time.monotonic()
         self._stream.start()
         log.info(
@@ -202,7 +198,7 @@ class Stream:
         """PortAudio's callback: note that the device lives, and pass the buffer on."""
         self._called_at = time.monotonic()
         self.xruns += status.input_overflow or status.output_underflow
-        self._callback(memoryview(buffer), self.format, self._heard_at(stream_time))
+        self._pass(memoryview(buffer), self._heard_at(stream_time))
 
     def _heard_at(self, told: Any) -> float:
         """When a buffer's first frame was or will be heard, in seconds of time.monotonic().

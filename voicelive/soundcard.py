@@ -9,16 +9,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
-import numpy as np
-import soxr
-
 from voicelive import VoiceLiveError
-from voicelive.audio import BACKLOG_BLOCKS, BLOCK_S, FRAME_BYTES, SAMPLE_RATE, Converter, Playback
-from voicelive.devices import TITLES, Format, Stream, import_sounddevice
+from voicelive.audio import BACKLOG_BLOCKS, BLOCK_S, Playback
+from voicelive.devices import TITLES, Stream, import_sounddevice
 
 log = logging.getLogger(__name__)
 
-STEP_FRAMES = SAMPLE_RATE // 200  # 5 ms, resampled at a time for a speaker that refuses 24 kHz
 WATCH_S = 0.25
 RETRY_S = 1.0
 TRIAL = [sys.executable, "-c", "import sounddevice"]
@@ -33,7 +29,7 @@ class Microphone:
     def __init__(self, wanted: str | None = None) -> None:
         """Open the device that `wanted`, a number or a part of its name, means. Raises VoiceLiveError."""
         # Blocks from the callback to the iteration; None, put by close(), ends it.
-        self._blocks: queue.SimpleQueue[tuple[bytes, Format, float] | None] = queue.SimpleQueue()
+        self._blocks: queue.SimpleQueue[tuple[bytes, float] | None] = queue.SimpleQueue()
         self.dropped = 0  # blocks that nobody fetched in time
         self.captured_at = 0.0  # when the first frame of the newest block was heard
         self.stream = Stream("input", wanted, self._put, BLOCK_S)
@@ -47,12 +43,9 @@ class Microphone:
         while not self._blocks.empty():
             if self._blocks.get() is None:
                 return
-        known, convert = (SAMPLE_RATE, 1), Converter(SAMPLE_RATE, 1)
-        for pcm, format, heard_at in iter(self._blocks.get, None):
-            if format != known:  # a device of another kind, from here on
-                known, convert = format, Converter(*format)
-            self.captured_at = heard_at - convert.delay_s
-            yield convert(pcm)
+        for pcm, heard_at in iter(self._blocks.get, None):
+            self.captured_at = heard_at
+            yield pcm
 
     def close(self) -> None:
         """Free the device and end the iteration."""
@@ -60,12 +53,12 @@ class Microphone:
         self._blocks.put(None)
         log.info("microphone: %d blocks dropped", self.dropped)
 
-    def _put(self, buffer: memoryview, format: Format, heard_at: float) -> None:
+    def _put(self, block: memoryview, heard_at: float) -> None:
         if self._blocks.qsize() >= BACKLOG_BLOCKS:
             with suppress(queue.Empty):  # fetched in this very moment
                 self._blocks.get_nowait()
                 self.dropped += 1
-        self._blocks.put((bytes(buffer), format, heard_at))
+        self._blocks.put((bytes(block), heard_at))
 
 
 class Speaker(Playback):
@@ -74,12 +67,7 @@ class Speaker(Playback):
     def __init__(self, wanted: str | None = None) -> None:
         """Open the device that `wanted`, a number or a part of its name, means. Raises VoiceLiveError."""
         super().__init__()
-        self._step = bytearray(STEP_FRAMES * FRAME_BYTES)
-        self._resampler: soxr.ResampleStream | None = None
-        self._resampled_to: Format = (SAMPLE_RATE, 1)
-        self._pending = b""  # resampled, in the device's format
-        self._rendered = self._delivered = 0  # frames into the resampler, and to the device
-        self.stream = Stream("output", wanted, self._fill)
+        self.stream = Stream("output", wanted, self.render)
 
     @property
     def name(self) -> str:
@@ -89,28 +77,6 @@ class Speaker(Playback):
         """Free the device at once; what still waited is not heard."""
         self.stream.close()
         log.info("speaker: %d times the agent's sound came too late", self.underruns)
-
-    def _fill(self, out: memoryview, format: Format, sounds_at: float) -> None:
-        if format == (SAMPLE_RATE, 1):
-            self.render(out, sounds_at)
-        else:
-            self._fill_resampled(out, *format, sounds_at)
-
-    def _fill_resampled(self, out: memoryview, rate: int, channels: int, sounds_at: float) -> None:
-        """The same for a device that refuses 24 kHz mono; about 5 ms later."""
-        if self._resampler is None or self._resampled_to != (rate, channels):
-            self._resampled_to, self._pending = (rate, channels), b""
-            self._rendered = self._delivered = 0
-            self._resampler = soxr.ResampleStream(SAMPLE_RATE, rate, 1, dtype="int16", vr=True)
-        while len(self._pending) < len(out):
-            ahead_s = self._rendered / SAMPLE_RATE - self._delivered / rate
-            self.render(memoryview(self._step), sounds_at + ahead_s)
-            self._rendered += STEP_FRAMES
-            mono = self._resampler.resample_chunk(np.frombuffer(self._step, dtype="<i2"))
-            self._pending += np.repeat(mono, channels).tobytes()
-        out[:] = self._pending[: len(out)]
-        self._pending = self._pending[len(out) :]
-        self._delivered += len(out) // (FRAME_BYTES * channels)
 
 
 class Watch:

@@ -66,7 +66,7 @@ class WavSource(TimedSource):
     def _converted(self) -> Iterator[bytes]:
         """Pieces of about 20 ms at 24 kHz, all channels mixed into one."""
         with self._file as file:
-            convert = Converter(file.getframerate(), file.getnchannels())
+            convert = Converter((file.getframerate(), file.getnchannels()))
             while pcm := file.readframes(file.getframerate() // 50 or 1):
                 yield convert(pcm)
             yield convert(b"", last=True)
