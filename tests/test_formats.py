@@ -5,7 +5,7 @@ import pytest
 
 from voicelive.audio import SAMPLE_RATE, Format, captures, plays
 
-FORMATS = [(48_000, 2), (44_100, 1), (16_000, 1), (24_000, 2), (96_000, 8)]
+FORMATS = [(48_000, 2), (44_100, 1), (16_000, 1), (8_000, 1), (24_000, 2), (96_000, 8)]
 HERTZ = 440
 
 
@@ -28,6 +28,7 @@ def test_what_a_microphone_hears_keeps_its_time(format: Format) -> None:
     sound, told = bytearray(), []
 
     def callback(block: memoryview, heard_at: float) -> None:
+        assert block
         told.append((heard_at, len(sound) / 2 / SAMPLE_RATE))
         sound.extend(block)
 
@@ -37,7 +38,7 @@ def test_what_a_microphone_hears_keeps_its_time(format: Format) -> None:
         take(memoryview(frames[at : at + rate // 50].tobytes()), 100 + at / rate)
 
     assert all(heard_at - 100 == pytest.approx(place, abs=1e-4) for heard_at, place in told)
-    assert lag_s(np.frombuffer(sound, dtype="<i2").astype(float), SAMPLE_RATE) == pytest.approx(0, abs=2e-4)
+    assert lag_s(np.frombuffer(sound, dtype="<i2").astype(float), SAMPLE_RATE) == pytest.approx(0, abs=3e-4)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -62,4 +63,4 @@ def test_what_a_speaker_plays_is_told_when_it_sounds(format: Format) -> None:
     assert all(sounds_at - 100 == pytest.approx(at, abs=1e-4) for sounds_at, at in told)
     heard = np.frombuffer(sound, dtype="<i2").astype(float).reshape(-1, channels)
     assert np.all(heard[:, :1] == heard), "the same on all channels"
-    assert lag_s(heard[:, 0], rate) == pytest.approx(0, abs=2e-4)
+    assert lag_s(heard[:, 0], rate) == pytest.approx(0, abs=3e-4)

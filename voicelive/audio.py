@@ -203,7 +203,8 @@ def captures(format: Format, callback: Callback) -> Callback:
 
     def take(buffer: memoryview, heard_at: float) -> None:
         heard_at -= convert.delay_s
-        callback(memoryview(convert(buffer)), heard_at)
+        if pcm := convert(buffer):  # the resampler may hold back the first one
+            callback(memoryview(pcm), heard_at)
 
     return take
 
