@@ -5,7 +5,7 @@ import queue
 import subprocess
 import sys
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
@@ -89,7 +89,8 @@ class Watch:
     def __init__(self, streams: Sequence[Stream], note: Callable[[str], None]) -> None:
         self._streams = streams
         self._note = note
-        self._windows: dict[str, tuple[float, int]] = {}  # begin in seconds, and the xruns until then
+        # The xruns of each stream so far, at each look of the last XRUNS_S.
+        self._xruns: deque[list[int]] = deque(maxlen=round(XRUNS_S / WATCH_S))
         self._closed = threading.Event()  # set by close(), ends the thread
         self._thread = threading.Thread(target=self._run, name="sound-watch", daemon=True)
         self._thread.start()
@@ -135,14 +136,11 @@ class Watch:
 
     def _calm(self) -> None:
         """Give a stream with repeated xruns more time."""
-        now = time.monotonic()
-        for stream in self._streams:
-            began, before = self._windows.setdefault(stream.kind, (now, stream.xruns))
+        self._xruns.append([stream.xruns for stream in self._streams])
+        for stream, before in zip(self._streams, self._xruns[0], strict=True):
             if stream.latency == "low" and stream.xruns - before >= MANY_XRUNS:
                 log.warning("%s: %d xruns, moving to a safer latency", TITLES[stream.kind], stream.xruns)
                 stream.latency = "high"
                 stream.shut()
                 with suppress(VoiceLiveError):  # then it counts as lost
                     stream.open()
-            elif now - began > XRUNS_S:
-                self._windows[stream.kind] = (now, stream.xruns)
