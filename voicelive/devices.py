@@ -4,6 +4,7 @@ import logging
 import sys
 import threading
 import time
+from itertools import product
 from types import ModuleType
 from typing import Any, Literal, cast
 
@@ -164,10 +165,9 @@ class Stream:
 
     def _first_that_opens(self, sd: ModuleType, device: int, info: dict[str, Any]) -> Any:
         """The stream in the first format that the device does not refuse."""
-        own_rate = int(info["default_samplerate"])
-        own_channels = min(2, info[f"max_{self.kind}_channels"])
-        formats = [(SAMPLE_RATE, 1), (SAMPLE_RATE, own_channels), (own_rate, 1), (own_rate, own_channels)]
-        formats.append((own_rate, info[f"max_{self.kind}_channels"]))
+        rates = SAMPLE_RATE, int(info["default_samplerate"])
+        most = int(info[f"max_{self.kind}_channels"])
+        formats = list(dict.fromkeys(product(rates, (1, min(2, most), most))))  # each once
         for self.format in formats:
             try:
                 return self._opened(sd, device)
