@@ -26,7 +26,8 @@ class Reference:
 
     def __init__(self, playback: Playback) -> None:
         self._played = playback.keep_played()
-        self._history = np.zeros(HISTORY_FRAMES, dtype=np.int16)  # frame n is at n % HISTORY_FRAMES
+        self._history = np.zeros(HISTORY_FRAMES, dtype=np.int16)  # up to the newest frame
+        self._places = np.arange(HISTORY_FRAMES, dtype=float)  # in the history
         self._frames = 0  # played so far
         self._pieces: deque[tuple[int, float]] = deque(maxlen=PIECES)  # first frame, and when it sounded
         self._heard = 0  # frames of the microphone so far
@@ -79,15 +80,11 @@ class Reference:
             at, pcm = self._played.popleft()
             self._pieces.append((self._frames, at))
             samples = np.frombuffer(pcm, dtype="<i2")
-            self._history[np.arange(self._frames, self._frames + len(samples)) % HISTORY_FRAMES] = samples
+            self._history = np.concatenate([self._history, samples])[-HISTORY_FRAMES:]
             self._frames += len(samples)
 
     def _read(self, at: NDArray[np.float64]) -> NDArray[np.int16]:
-        """What was played at these places, which may lie between two frames."""
-        before = np.floor(at).astype(np.int64)
-        low, high = self._frame(before), self._frame(before + 1)
-        return np.rint(low + (high - low) * (at - before)).astype(np.int16)
-
-    def _frame(self, number: NDArray[np.int64]) -> NDArray[np.float64]:
-        is_known = (number >= max(0, self._frames - HISTORY_FRAMES)) & (number < self._frames)
-        return np.where(is_known, self._history[number % HISTORY_FRAMES], 0).astype(np.float64)
+        """What was played at these places, even between two frames; silence where it is not known."""
+        first = self._frames - HISTORY_FRAMES
+        samples = np.interp(at - first, self._places, self._history, left=0, right=0)
+        return np.rint(samples).astype(np.int16)
