@@ -84,10 +84,10 @@ class Uplink:
         timed = self._next_at if self.ended_at else getattr(self.source, "captured_at", None)
         captured_at = timed or time.monotonic() - frames / SAMPLE_RATE
         if self._next_at and captured_at - self._next_at > GAP_S:
-            away_s = min(captured_at - self._next_at, MOST_GAP_S)
-            self.reference.skip(round(away_s * SAMPLE_RATE))
+            away = round(min(captured_at - self._next_at, MOST_GAP_S) * SAMPLE_RATE)
+            self.reference.skip(away)
             if self.recording:
-                self.recording.keep(round(away_s * SAMPLE_RATE))
+                self.recording.keep(away)
         played, early = self.reference.beside(frames, captured_at, 0.0, LEAD_S)
         self._next_at = captured_at + frames / SAMPLE_RATE
         if self.recording:
