@@ -23,7 +23,6 @@ BACKLOG_BLOCKS = 50  # one second of speech is kept where nobody fetches it
 REBUFFER_BYTES = SAMPLE_RATE // 25 * FRAME_BYTES  # 40 ms, gathered after an underrun, against stutter
 PIECE_BYTES = 10 * BYTES_A_SECOND  # 10 s: more is not copied while the sound card waits
 ACCOUNTS = 256  # so many items are remembered
-KEPT_PIECES = 2048  # of what was played, where nobody fetches them: some seconds
 
 Format = tuple[int, int]  # frames a second, channels
 OURS: Format = (SAMPLE_RATE, 1)
@@ -80,13 +79,14 @@ class Playback:
     """
 
     def __init__(self) -> None:
+        # When each piece that is played, silence too, sounds, and the piece; for who makes room for some.
+        self.played: deque[tuple[float, bytes]] = deque(maxlen=0)
         self.underruns = 0  # times that an item's sound came too late to go on without a gap
         self._lock = threading.Lock()  # guards what follows; held to copy a delta, or a block, at most
         self._waiting: deque[tuple[Account, bytearray]] = deque()  # sound, never empty, and whose it is
         self._accounts: dict[str, Account] = {}  # by item
         self._lead = memoryview(b"")  # heard before all else: the end of what was cut off, or silence
         self._current: Account | None = None  # of the item that was heard last; None once it was cut off
-        self._kept: deque[tuple[float, bytes]] | None = None  # when each piece sounds, and the piece
         self._half_frame = b""  # the first byte of a frame that a piece ended in the middle of
         self._idle = threading.Event()  # set while nothing is left to be heard
         self._idle.set()
@@ -131,11 +131,6 @@ class Playback:
             self._current, self._half_frame = None, b""
             return list({account.item_id: replace(account) for account in cut_off}.values())
 
-    def keep_played(self) -> "deque[tuple[float, bytes]]":
-        """From now on every piece that is played, silence too, comes here, with the time when it sounds."""
-        self._kept = deque(maxlen=KEPT_PIECES)
-        return self._kept
-
     def render(self, out: memoryview, sounds_at: float = 0.0) -> None:
         """Fill `out`, a writable buffer of whole frames, with the next sound and then with silence.
 
@@ -160,8 +155,7 @@ class Playback:
             if not self._waiting and not self._lead and not self._idle.is_set():
                 self._idle.set()
         out[filled:] = bytes(len(out) - filled)
-        if self._kept is not None:
-            self._kept.append((sounds_at, bytes(out)))
+        self.played.append((sounds_at, bytes(out)))
 
     def account(self, item_id: str) -> Account:
         """What was played of an item so far; nothing of one that is not known."""

@@ -14,6 +14,7 @@ from voicelive.audio import SAMPLE_RATE, Playback
 
 LEAD_S = 0.005  # the echo reference comes so much early, for an echo must lie behind it
 HISTORY_FRAMES = 4 * SAMPLE_RATE  # of what was played; more than any microphone is late
+PLAYED_PIECES = 2048  # are kept until the next block comes: some seconds
 PIECES = 9  # of what was played, whose times are averaged
 BLOCKS = 50  # of the microphone's, whose offsets are averaged: one second
 NEW_BLOCKS = 8  # which agree on another offset, and it has jumped
@@ -25,7 +26,7 @@ class Reference:
     """Puts what a `Playback` played beside the blocks of a microphone; for one thread alone."""
 
     def __init__(self, playback: Playback) -> None:
-        self._played = playback.keep_played()
+        self._played = playback.played = deque(maxlen=PLAYED_PIECES)
         self._history = np.zeros(HISTORY_FRAMES, dtype=np.int16)  # up to the newest frame
         self._places = np.arange(HISTORY_FRAMES, dtype=float)  # in the history
         self._frames = 0  # played so far
