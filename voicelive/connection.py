@@ -53,7 +53,7 @@ class Connection:
         self._deltas_received = 0
         self._wake = threading.Condition()  # guards the three below; notified when one of them changes
         self._messages: deque[str] = deque()  # JSON texts, all but audio; sent before waiting audio
-        self._blocks: deque[bytes] = deque(maxlen=BACKLOG_BLOCKS)  # PCM; the oldest goes first
+        self._blocks: deque[str] = deque(maxlen=BACKLOG_BLOCKS)  # the same of audio; the oldest goes first
         self._closing = False
         self._is_alive = True  # something was received since the last ping
         self._ping_due = time.monotonic() + PING_INTERVAL_S
@@ -71,9 +71,10 @@ class Connection:
 
     def send_audio(self, pcm: bytes) -> None:
         """Queue one block of PCM16, at most 15 MiB [SDK]. Never waits: a second is kept, the oldest goes."""
+        audio = base64.b64encode(pcm).decode("ascii")
         with self._wake:
             self.dropped_blocks += len(self._blocks) == BACKLOG_BLOCKS
-            self._blocks.append(pcm)
+            self._blocks.append(f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}')
             self._wake.notify()
 
     def __iter__(self) -> Generator[dict[str, Any], None, None]:
@@ -144,24 +145,22 @@ class Connection:
             self._shut_down()
 
     def _next_message(self) -> str | None:
-        """What is to be sent next, encoded; None when it is time to look around."""
+        """What is to be sent next; None when it is time to look around."""
         with self._wake:
             self._wake.wait_for(
                 lambda: self._closing or self._messages or self._blocks,
                 max(0.0, self._ping_due - time.monotonic()),
             )
-            if self._closing or not (self._messages or self._blocks):
-                return None
             if self._messages:
                 return self._messages.popleft()
-            block = self._blocks.popleft()
-        self._blocks_sent += 1
-        audio = base64.b64encode(block).decode("ascii")
-        return f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}'
+            if self._blocks:
+                self._blocks_sent += 1
+                return self._blocks.popleft()
+            return None
 
     def _look_for_life(self) -> None:
         """Ping now and then. Raises WebSocketTimeoutException for a peer that did not react."""
-        if self._closing or time.monotonic() < self._ping_due:
+        if time.monotonic() < self._ping_due:
             return
         if not self._is_alive:
             raise websocket.WebSocketTimeoutException("no sign of life since the last ping")
