@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, Literal, cast
 
 from voicelive import EXIT_USAGE, VoiceLiveError, failures
-from voicelive.audio import OURS, SAMPLE_RATE, Callback, captures, plays
+from voicelive.audio import BLOCK_S, OURS, SAMPLE_RATE, Callback, captures, plays
 
 log = logging.getLogger(__name__)
 
@@ -84,9 +84,9 @@ class Stream:
     passes is converted.
     """
 
-    def __init__(self, kind: Kind, wanted: str | None, callback: Callback, block_s: float = 0.0) -> None:
-        """Open it. PortAudio's thread calls `callback`, for 24 kHz mono. `block_s` is the buffer's length in
-        seconds, 0 leaves it to PortAudio.
+    def __init__(self, kind: Kind, wanted: str | None, callback: Callback) -> None:
+        """Open it. PortAudio's thread calls `callback`, for 24 kHz mono: with 20 ms from a microphone, with
+        what PortAudio thinks best for a speaker.
 
         Raises VoiceLiveError where there is no device, or where it cannot be opened.
         """
@@ -97,7 +97,6 @@ class Stream:
         self.latency: Literal["low", "high"] = "low"
         self._wanted = wanted
         self._callback = self._pass = callback  # the second is for the device's format
-        self._block_s = block_s
         self._stream: Any = None
         self._is_closed = False  # for good
         self._ended = threading.Event()  # a new one for each opening; set by PortAudio at its end
@@ -187,7 +186,7 @@ class Stream:
             channels=channels,
             device=device,
             dtype="int16",
-            blocksize=round(self._block_s * rate),
+            blocksize=round(BLOCK_S * rate) if self.kind == "input" else 0,
             latency=self.latency,
             extra_settings=sd.WasapiSettings(auto_convert=True) if wasapi else None,
             callback=self._called,

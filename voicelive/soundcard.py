@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from voicelive import VoiceLiveError
-from voicelive.audio import BACKLOG_BLOCKS, BLOCK_S, Playback
+from voicelive.audio import BACKLOG_BLOCKS, Playback
 from voicelive.devices import TITLES, Stream, import_sounddevice
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Microphone:
         self._blocks: queue.SimpleQueue[tuple[bytes, float] | None] = queue.SimpleQueue()
         self.dropped = 0  # blocks that nobody fetched in time
         self.captured_at = 0.0  # when the first frame of the newest block was heard
-        self.stream = Stream("input", wanted, self._put, BLOCK_S)
+        self.stream = Stream("input", wanted, self._put)
 
     @property
     def name(self) -> str:
