@@ -16,7 +16,8 @@ LEAD_S = 0.005  # the echo reference comes so much early, for an echo must lie b
 HISTORY_FRAMES = 4 * SAMPLE_RATE  # of what was played; more than any microphone is late
 PLAYED_PIECES = 2048  # are kept until the next block comes: some seconds
 PIECES = 9  # of what was played, whose times are averaged
-BLOCKS = 10  # of the microphone's, whose offsets are averaged, and which agree where a time has jumped
+BLOCKS = 50  # of the microphone's, whose offsets are averaged: one second
+NEW_BLOCKS = 8  # which agree on another offset, and it has jumped
 JUMP_FRAMES = SAMPLE_RATE // 500  # 2 ms: more is no drift
 DRIFT_FRAMES = SAMPLE_RATE // 2000  # 0.5 ms: drift is followed from there on, by a frame for each block
 
@@ -45,9 +46,7 @@ class Reference:
             played = median(frame + (captured_at - begin) * SAMPLE_RATE for frame, begin in self._pieces)
             self._offsets.append(played - self._heard)
             begin = self._aligned()
-            told = self._heard + median(self._offsets)
-            drift = (told - begin > DRIFT_FRAMES) - (told - begin < -DRIFT_FRAMES)
-            self._position = begin + frames + drift
+            self._position = begin + frames + self._drift(begin)
             at = np.linspace(begin, self._position, frames, endpoint=False)
         self._heard += frames
         return [self._read(at + lead_s * SAMPLE_RATE) for lead_s in leads_s]
@@ -59,14 +58,22 @@ class Reference:
 
     def _aligned(self) -> int:
         """Where the block begins. Times that jump, as those of a stream do in its first second, are obeyed
-        as soon as the newest agree."""
-        told = self._heard + median(self._offsets)
+        as soon as some blocks agree."""
+        newest = sorted(list(self._offsets)[-NEW_BLOCKS:])
         if self._position is None:
-            return round(told)
-        newest = sorted(self._offsets)
+            return round(self._heard + newest[0])
+        told = self._heard + median(newest)
+        jump = abs(told - self._position)
         spread = newest[3 * len(newest) // 4] - newest[len(newest) // 4]  # of the middle half
-        is_jump = len(newest) == BLOCKS and abs(told - self._position) >= max(JUMP_FRAMES, 2 * spread)
-        return round(told) if is_jump else self._position
+        if len(newest) < NEW_BLOCKS or jump < max(JUMP_FRAMES, 2 * spread):
+            return self._position
+        self._offsets = deque(newest, maxlen=BLOCKS)
+        return round(told)
+
+    def _drift(self, begin: int) -> int:
+        """How many frames more than the block's to take, to follow the drift between two devices."""
+        behind = self._heard + median(self._offsets) - begin
+        return (behind > DRIFT_FRAMES) - (behind < -DRIFT_FRAMES)
 
     def _take(self) -> None:
         """Keep what was played since the last block."""
