@@ -78,7 +78,7 @@ def closing(start: Start, cleanup: ExitStack, folder: Path) -> Program:
     program = start(service.endpoint)
     program.wait_for(lambda: "Speak." in program.stderr)
     program.type("q")
-    program.wait_for(lambda: "Ended after" in program.stderr)
+    program.wait_for(lambda: "closing the connection" in program.technical_log)
     return program
 
 

@@ -78,6 +78,7 @@ class Call:
         self.uplink.join(JOIN_TIMEOUT_S)
         if self._connection:
             self._connection.close()
+            log.info("blocks of speech dropped on the way: %d", self._connection.dropped_blocks)
 
     def check(self) -> None:
         """Look whether something is due. Raises what the conversation failed of: VoiceLiveError, or a bug."""

@@ -98,6 +98,7 @@ class Connection:
         The close frame goes out where the writer is free. Where it is not, or the service does not
         answer, the socket is shut down, which frees both threads.
         """
+        log.info("closing the connection")
         self._stop_writing()
         self._writer.join(CLOSE_TIMEOUT_S)
         if self._writer.is_alive() or not self._released.wait(CLOSE_TIMEOUT_S):

@@ -77,12 +77,13 @@ class Reference:
 
     def _take(self) -> None:
         """Keep what was played since the last block."""
+        new = []
         while self._played:
             at, pcm = self._played.popleft()
             self._pieces.append((self._frames, at))
-            samples = np.frombuffer(pcm, dtype="<i2")
-            self._history = np.concatenate([self._history, samples])[-HISTORY_FRAMES:]
-            self._frames += len(samples)
+            new.append(np.frombuffer(pcm, dtype="<i2"))
+            self._frames += len(new[-1])
+        self._history = np.concatenate([self._history, *new])[-HISTORY_FRAMES:]
 
     def _read(self, at: NDArray[np.float64]) -> NDArray[np.int16]:
         """What was played at these places, even between two frames; silence where it is not known."""
