@@ -101,7 +101,7 @@ def test_sound_comes_from_somewhere_else(copy: Path, simulator: Simulator, logs:
                 caller.sendall(block)
             program.wait_for(lambda: "Agent: You spoke" in program.stdout)
             program.type("q")
-            assert program.wait() == 0
+            assert program.wait() == 0, program.stderr
 
     assert "Microphone: a phone line" in program.stderr
 

@@ -137,6 +137,9 @@ def test_the_two_scripts_differ_by_a_screenful() -> None:
     assert len(different) <= MOST_DIFFERENT_LINES
 
 
+INHERITED = {"name", "close", "write", "format", "handleError"}  # explained where they are declared
+
+
 @pytest.mark.parametrize("name", PARTS)
 def test_what_is_public_is_explained(name: str) -> None:
     tree = ast.parse(PARTS[name].read_text(encoding="utf-8"))
@@ -144,3 +147,6 @@ def test_what_is_public_is_explained(name: str) -> None:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             assert ast.get_docstring(node), node.name
+            for part in node.body if isinstance(node, ast.ClassDef) else ():
+                if isinstance(part, ast.FunctionDef) and not part.name.startswith("_"):
+                    assert part.name in INHERITED or ast.get_docstring(part), f"{node.name}.{part.name}"

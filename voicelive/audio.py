@@ -34,14 +34,18 @@ Callback = Callable[[memoryview, float], None]
 class Source(Protocol):
     """Sound for the agent: an iterable of PCM16 blocks, 24 kHz, mono, about 20 ms, that paces itself.
 
-    Where it ends, silence goes on. `close()`, from any thread, ends a blocked `next()`. One that knows when
-    it heard its newest block's first frame has a `captured_at`, in seconds of time.monotonic().
+    Where it ends, silence goes on. One that knows when it heard the first frame of its newest block has a
+    `captured_at`, in seconds of time.monotonic().
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """For people."""
+
     def __iter__(self) -> Iterator[bytes]: ...
-    def close(self) -> None: ...
+
+    def close(self) -> None:
+        """End a blocked `next()`. Any thread may call, more than once."""
 
 
 @dataclass
@@ -56,19 +60,29 @@ class Account:
 
 
 class Sink(Protocol):
-    """A place for the agent's sound: PCM16, 24 kHz, mono, of any length, each piece part of one item.
+    """A place for the agent's sound, and the account of what was heard of it. Any thread may call.
 
-    `interrupt` silences it at once, and tells what was heard of each item that it cut off. Any thread may
-    call. `Playback` has all of it but the place.
+    `Playback` has all of it but the place.
     """
 
     @property
-    def name(self) -> str: ...
-    def play(self, pcm: bytes, item_id: str) -> None: ...
-    def interrupt(self) -> list[Account]: ...
-    def account(self, item_id: str) -> Account: ...
-    def wait_until_heard(self, timeout: float) -> bool: ...
-    def close(self) -> None: ...
+    def name(self) -> str:
+        """For people."""
+
+    def play(self, pcm: bytes, item_id: str) -> None:
+        """Append a piece of one item: PCM16, 24 kHz, mono, of any length."""
+
+    def interrupt(self) -> list[Account]:
+        """Fall silent at once, and forget what waits; what was heard of each item that was cut off."""
+
+    def account(self, item_id: str) -> Account:
+        """What was played of an item so far; nothing of one that is not known."""
+
+    def wait_until_heard(self, timeout: float) -> bool:
+        """Block until nothing is left to be heard, or for `timeout` seconds; whether that is so."""
+
+    def close(self) -> None:
+        """Free the place at once; what still waits is not heard."""
 
 
 class Playback:

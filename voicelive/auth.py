@@ -55,6 +55,7 @@ class Service:
 
     @property
     def host(self) -> str:
+        """`host[:port]`"""
         return urlsplit(self.url).netloc
 
     @property

@@ -67,6 +67,7 @@ class Call:
         self._renewing = False  # we ended the connection ourselves, to have a new one
 
     def start(self) -> None:
+        """Begin to connect, and to listen as soon as there is a session. Never waits."""
         threading.Thread(target=self._read, name="reader", daemon=True).start()
         self.uplink.start()
 

@@ -54,6 +54,7 @@ class LivePrompt:
         self._lines.write(lines)
 
     def refresh(self) -> None:
+        """Draw it again soon: the line has grown. From any thread."""
         self._app.invalidate()
 
     def close(self) -> None:

@@ -23,6 +23,7 @@ class Setting:
 
     @property
     def flag(self) -> str:
+        """Its option: `--project-name`"""
         return "--" + self.name.replace("_", "-")
 
     @property

@@ -53,6 +53,7 @@ class Turns:
         return self._hasty >= HASTY_TIMES
 
     def user_begins(self, item_id: str) -> None:
+        """The user speaks up."""
         with self._lock:
             self._turn(item_id, "user").start = time.monotonic()
 

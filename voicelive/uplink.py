@@ -53,9 +53,11 @@ class Uplink:
         return self._silent_blocks >= SILENT_BLOCKS
 
     def start(self) -> None:
+        """Begin, as soon as `begin` returns."""
         self._thread.start()
 
     def join(self, timeout: float) -> None:
+        """Wait for the thread's end, so many seconds at most."""
         if self._thread.is_alive():
             self._thread.join(timeout)
 
