@@ -37,13 +37,20 @@ def test_every_variable_of_the_example_is_read_and_every_setting_is_in_it() -> N
 
 def test_the_readme_s_map_lists_the_modules_that_there_are() -> None:
     listed = re.findall(
-        r"`(?:voicelive/)?(\w+)\.py`", "".join(re.findall(r"^\| `.*", readme(), re.MULTILINE))
+        r"`(?:voicelive/)?(\w+)\.py`", "".join(re.findall(r"^\| \**`.*", readme(), re.MULTILINE))
     )
     shown = re.findall(r"^    (\w+)  ", (ROOT / "voicelive" / "__init__.py").read_text(), re.MULTILINE)
     there = {name for name in PARTS if not name.startswith(("__", "check_", "simulator_"))}
 
     assert set(listed) == there | {"voicelive_agent", "hub_variant"}
     assert set(shown) == there
+
+
+def test_what_holds_the_conversation_is_read_in_one_sitting() -> None:
+    core = re.findall(r"\*\*`voicelive/(\w+)\.py`\*\*", readme())
+
+    assert "conversation" in core
+    assert sum(len(PARTS[name].read_text(encoding="utf-8").splitlines()) for name in core) <= 1_600
 
 
 def readme() -> str:
