@@ -155,6 +155,27 @@ def test_a_malformed_or_unknown_event_changes_nothing(event: Event) -> None:
     assert held.notes == []
 
 
+def test_an_answer_of_the_past_holds_up_nothing() -> None:
+    past = {"id": "item_0", "type": "message", "role": "assistant", "status": "completed", "content": []}
+    held = Held()
+    held.handle(UPDATED, {"type": "conversation.item.created", "previous_item_id": None, "item": past})
+
+    held.handle(created(), added(), words("Once"), done())
+
+    assert held.log.getvalue().endswith("Agent Audio Response:\tOnce")
+
+
+def test_an_answer_in_text_is_written_as_such_even_where_none_of_it_came_before() -> None:
+    item = {"id": "item_1", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+    text = {"type": "response.text.done", "text": "Once", "response_id": "resp_1", "item_id": "item_1"}
+    held = Held()
+    held.handle(UPDATED, created(), added(), {"type": "conversation.item.created", "item": item})
+
+    held.handle(text, done())
+
+    assert held.log.getvalue().endswith("Agent Text Response:\tOnce")
+
+
 def test_events_that_mean_nothing_here_are_passed_over() -> None:
     held = Held()
     held.handle(UPDATED)

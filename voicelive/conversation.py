@@ -60,6 +60,11 @@ class Conversation:
         """Whether nobody is speaking, as far as the service knows."""
         return not (self._open_turn or self._owes_answer or self._running)
 
+    @property
+    def _unfinished(self) -> list[str]:
+        """The items of the responses in the making."""
+        return [item for items in self._running.values() for item in items]
+
     def handle(self, event: Message) -> None:
         """One event of the service [reference]. One that is malformed or unknown costs a line in the log.
 
@@ -130,7 +135,7 @@ class Conversation:
                 {"item": {"id": str(item), "role": "user", "content": [{"text": str(text)}]}},
             ):
                 self.transcript.finish(item, TYPED, text)
-            case "conversation.item.created", {"item": {"id": str(item), "role": "assistant"}}:
+            case "conversation.item.created", {"item": {"id": str(item)}} if item in self._unfinished:
                 self.transcript.expect(item, AGENT_AUDIO, after=event.get("previous_item_id"))
             case (
                 "conversation.item.input_audio_transcription.completed",
@@ -173,9 +178,8 @@ class Conversation:
             if self.ready.is_set() and not self._typed:
                 self._owes_answer = False  # it was asked for, in vain
             self.ready.clear()
-            for items in self._running.values():
-                for item in items:
-                    self.transcript.finish(item, AGENT_AUDIO)
+            for item in self._unfinished:
+                self.transcript.finish(item, AGENT_AUDIO)
             self._running.clear()
             self._items.clear()
             self.ends_at = float("inf")
@@ -226,7 +230,7 @@ class Conversation:
     def _interrupt(self) -> None:
         """Fall silent at once, and for good: nothing of the responses so far is heard any more."""
         cut_off = self.sink.interrupt()
-        unfinished = [item for items in self._running.values() for item in items]
+        unfinished = self._unfinished
         self._forgotten.extend(self._current)
         self._current.clear()
         for item in unfinished:

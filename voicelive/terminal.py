@@ -38,13 +38,16 @@ def watch_keyboard(on_line: Callable[[str], None], on_end: Callable[[], None]) -
     """
 
     def read() -> None:
-        typed = b""
+        typed, encoding = b"", "utf-8"
         with suppress(OSError, ValueError):  # stdin was closed
+            encoding = (
+                os.device_encoding(sys.stdin.fileno()) or encoding
+            )  # a Windows console has one of its own
             while data := os.read(sys.stdin.fileno(), LONGEST_LINE):
                 *lines, typed = (line[:LONGEST_LINE] for line in (typed + data).split(b"\n"))
                 for line in lines:
-                    on_line(line.decode(errors="replace").strip())
-        on_line(typed.decode(errors="replace").strip())
+                    on_line(line.decode(encoding, "replace").strip())
+        on_line(typed.decode(encoding, "replace").strip())
         on_end()
 
     if sys.stdin is None:  # its number may belong to another file by now

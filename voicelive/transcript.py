@@ -78,6 +78,7 @@ class Transcript:
             line = self._place(item_id, kind)
             if line.is_whole:
                 return
+            line.kind = line.kind if text is None else kind
             whole = printable(text or "") or line.text
             is_cut_off = line.interrupted and line.text
             # What is on the screen already cannot be taken back: it is completed, not corrected.
