@@ -201,3 +201,16 @@ def test_a_quiet_microphone_is_not_taken_for_a_muted_one() -> None:
     with on_the_line(listens(), source) as call:
         assert source.taken.wait(10)
         assert not call.uplink.is_silent
+
+
+def test_a_source_that_fails_ends_the_call_and_says_why() -> None:
+    class Broken(Blocks):
+        def __iter__(self) -> Iterator[bytes]:
+            yield BLOCK
+            raise RuntimeError("the line is dead")
+
+    with (
+        on_the_line(listens(), Broken()) as call,
+        pytest.raises(VoiceLiveError, match="blocks failed: the line is dead"),
+    ):
+        wait_until(call, call.over.is_set)

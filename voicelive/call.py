@@ -85,8 +85,8 @@ class Call:
         """Look whether something is due. Raises what the conversation failed of: VoiceLiveError, or a bug."""
         if self._failure:
             raise self._failure
-        if self.uplink.failed:
-            raise failures.bug()
+        if self.uplink.failure:
+            raise failures.source_failed(self.source.name, self.uplink.failure)
         now = time.monotonic()
         if not self.conversation.ready.is_set():
             if now - self._connected_at > SESSION_TIMEOUT_S:

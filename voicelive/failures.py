@@ -207,6 +207,12 @@ def silent_microphone() -> VoiceLiveError:
     )
 
 
+def source_failed(name: str, error: Exception) -> VoiceLiveError:
+    """What takes the place of the microphone, or the microphone, raised something."""
+    why = str(error) or type(error).__name__
+    return VoiceLiveError(f"{name} failed: {why}.", "The technical log has the traceback.")
+
+
 def unusable_file(name: object, problem: object, remedy: str = "") -> VoiceLiveError:
     """A file that a person named cannot be read or written."""
     return VoiceLiveError(f"{name}: {problem}.", remedy, EXIT_USAGE)

@@ -42,7 +42,7 @@ class Uplink:
         self.is_stereo = False  # what was played is sent as a second channel, against echo
         self.peak = 0.0  # of the newest block, 0 to 1
         self.ended_at: float | None = None  # when the source did, in seconds of time.monotonic()
-        self.failed = False
+        self.failure: Exception | None = None  # the source's
         self._silent_blocks = 0  # in a row
         self._next_at: float | None = None  # when the next block is due, by the source's clock
         self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
@@ -69,9 +69,9 @@ class Uplink:
                 self.peak = peak(block)
                 self._silent_blocks = self._silent_blocks + 1 if self.peak < LEAST_PEAK else 0
                 self._pass(bytes(len(block)) if self.muted else block)
-        except Exception:
+        except Exception as failure:
             log.exception("the source failed")
-            self.failed = True
+            self.failure = failure
         self._silent_blocks, self.peak = 0, 0.0
         self.ended_at = time.monotonic()
         for block in paced(repeat(SILENCE), self.over):

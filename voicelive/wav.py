@@ -21,6 +21,7 @@ from voicelive.audio import (
     Converter,
     Playback,
 )
+from voicelive.logs import for_owner_only
 from voicelive.screen import shown
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ class WavSink(TimedSink):
         """Create the file, or replace it. Raises VoiceLiveError (exit code 2) where that fails."""
         self.name = shown(path)
         try:
-            self._raw = path.open("wb", buffering=0)
+            self._raw = open(path, "wb", buffering=0, opener=for_owner_only)  # noqa: SIM115
         except OSError as error:
             raise failures.unusable_file(path, error.strerror or error) from error
         self._file = wave.open(self._raw, "wb")  # noqa: SIM115  closed by close()
