@@ -165,6 +165,18 @@ def test_an_answer_of_the_past_holds_up_nothing() -> None:
     assert held.log.getvalue().endswith("Agent Audio Response:\tOnce")
 
 
+def test_a_tool_that_is_called_holds_up_no_words() -> None:
+    call = {"id": "item_0", "type": "mcp_call", "name": "search", "arguments": "{}"}
+    held = Held()
+    held.handle(UPDATED, created(), added(item="item_0"))
+    held.handle({"type": "conversation.item.created", "previous_item_id": None, "item": call})
+
+    whole = {**words(""), "type": "response.audio_transcript.done", "transcript": "Once upon a time"}
+    held.handle(added(), words("Once"), whole)
+
+    assert held.log.getvalue().endswith("Agent Audio Response:\tOnce upon a time")
+
+
 def test_an_answer_in_text_is_written_as_such_even_where_none_of_it_came_before() -> None:
     item = {"id": "item_1", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
     text = {"type": "response.text.done", "text": "Once", "response_id": "resp_1", "item_id": "item_1"}

@@ -74,7 +74,7 @@ def reconnecting(start: Start, cleanup: ExitStack, folder: Path) -> Program:
 
 
 def closing(start: Start, cleanup: ExitStack, folder: Path) -> Program:
-    service = cleanup.enter_context(Simulator(faults=["freeze-after=0.1"]))
+    service = cleanup.enter_context(Simulator(faults=["freeze-after=0"]))
     program = start(service.endpoint)
     program.wait_for(lambda: "Speak." in program.stderr)
     program.type("q")
@@ -109,3 +109,4 @@ def test_ctrl_c_ends_the_run_within_a_second(
     assert seconds < 1
     assert "Traceback" not in program.stderr + program.stdout
     assert program.conversation_log.endswith("\n")
+    assert "Ended after" in program.stderr or moment is not closing

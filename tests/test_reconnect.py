@@ -179,6 +179,22 @@ def test_a_normal_close_is_told_and_ends_the_conversation() -> None:
     assert len(line.asked) == 1
 
 
+def test_a_normal_close_late_in_a_session_is_none_that_never_stood(monkeypatch: pytest.MonkeyPatch) -> None:
+    with on_the_line(talks(code=1000)) as line:
+        wait_until(line.call, line.call.over.is_set)
+        monkeypatch.setattr(module, "SESSION_TIMEOUT_S", 0.0)
+        line.call.check()
+
+
+def test_speech_that_a_lost_connection_dropped_is_counted_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    with on_the_line(cuts()) as line:
+        wait_until(line.call, lambda: len(line.asked) == 2)
+        assert "blocks of speech dropped on the way: " in caplog.text
+
+
 def test_a_normal_close_before_the_session_stands_is_a_failure() -> None:
     with on_the_line(lambda client: client.close(1000)) as line, pytest.raises(VoiceLiveError, match="1000"):
         wait_until(line.call, lambda: False)

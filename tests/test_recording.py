@@ -124,6 +124,21 @@ def test_half_a_character_does_no_harm(tmp_path: Path) -> None:
     assert len(channels(tmp_path / "x.wav")[0]) == 480
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
+def test_a_disk_that_is_full_from_the_beginning_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    import resource  # Windows has none
+
+    told: list[str] = []
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        Recording(tmp_path / "x", str, told.append).close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert "The recording is not complete: " in told[0]
+
+
 def test_a_recording_takes_the_place_of_no_other_file(tmp_path: Path) -> None:
     (tmp_path / "x.wav").write_text("precious")
 

@@ -180,6 +180,15 @@ def test_the_whole_text_completes_what_was_streamed(written: Written) -> None:
     assert written.shown == "Agent: It is noon.\n"
 
 
+def test_a_line_that_waits_is_never_forgotten(written: Written) -> None:
+    written.transcript.add("a1", AGENT_AUDIO, "Once")
+    for number in range(2 * module.REMEMBERED):
+        written.transcript.finish(f"u{number}", USER, "Hm.")
+    written.transcript.finish("a1", AGENT_AUDIO, "Once upon a time")
+
+    assert written.log.getvalue().startswith("Agent Audio Response:\tOnce upon a time\nUser Input:\tHm.\n")
+
+
 def test_what_is_not_finished_is_written_at_the_end(written: Written) -> None:
     transcript = written.transcript
     transcript.head("SessionID: sess_1")

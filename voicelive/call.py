@@ -62,6 +62,7 @@ class Call:
         self._connection: Connection | None = None
         self._failure: Exception | None = None  # the reader's, for check()
         self._connected_at = math.inf  # while there is no connection
+        self._lasted_s = 0.0  # the newest connection that ended
         self._last_event_at = time.monotonic()
         self._short_lived = 0  # connections in a row that were lost as soon as they stood
         self._renewing = False  # we ended the connection ourselves, to have a new one
@@ -128,14 +129,14 @@ class Call:
             if self.over.is_set():
                 return
             ended = failures.connection_ended(connection.close_code, connection.close_reason)
-            is_forgotten = asked_for and not self.conversation.id  # refused: once more without it
+            is_forgotten = asked_for and not (self.conversation.id or was_accepted)  # once more without
             if connection.close_code in (NORMAL, POLICY_VIOLATION) and not (is_forgotten or self._renewing):
                 if connection.close_code != NORMAL or not was_accepted:
                     raise ended
                 self.conversation.note(ended.message)
                 return
             self._accept_loss(ended)
-            self._connected_at, self._renewing = math.inf, False
+            self._renewing = False
             self.reconnects += 1
 
     def _accept_loss(self, ended: VoiceLiveError) -> None:
@@ -144,7 +145,7 @@ class Call:
             self._short_lived = 0
             self.conversation.note("The session is renewed.")
             return
-        is_short = time.monotonic() - self._connected_at < SHORT_LIVED_S
+        is_short = self._lasted_s < SHORT_LIVED_S
         self._short_lived = self._short_lived + 1 if is_short else 0
         if self._short_lived == SHORT_LIVED_TIMES:
             raise failures.keeps_dropping(ended, self._short_lived)
@@ -188,7 +189,9 @@ class Call:
                     self._renewing = True
                     break
         was_accepted = self.conversation.ready.is_set()
+        self._lasted_s, self._connected_at = time.monotonic() - self._connected_at, math.inf
         if not self.over.is_set():
+            log.info("blocks of speech dropped on the way: %d", connection.dropped_blocks)
             self.conversation.pause()
         return was_accepted
 

@@ -58,7 +58,7 @@ class Conversation:
     @property
     def is_resting(self) -> bool:
         """Whether nobody is speaking, as far as the service knows."""
-        return not (self._open_turn or self._owes_answer or self._running)
+        return not (self._owes_answer or self._open_turn or self._running)
 
     @property
     def _unfinished(self) -> list[str]:
@@ -135,8 +135,9 @@ class Conversation:
                 {"item": {"id": str(item), "role": "user", "content": [{"text": str(text)}]}},
             ):
                 self.transcript.finish(item, TYPED, text)
-            case "conversation.item.created", {"item": {"id": str(item)}} if item in self._unfinished:
-                self.transcript.expect(item, AGENT_AUDIO, after=event.get("previous_item_id"))
+            case "conversation.item.created", {"item": {"id": str(item), "role": "assistant"}}:
+                if item in self._unfinished:  # not one of the past
+                    self.transcript.expect(item, AGENT_AUDIO, after=event.get("previous_item_id"))
             case (
                 "conversation.item.input_audio_transcription.completed",
                 {"item_id": str(item), "transcript": str(text)},

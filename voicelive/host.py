@@ -66,10 +66,12 @@ class Host:
                 self._look_for_trouble()
             self.call.check()
         finally:
-            self.call.end()  # before that, there may be more to write
-            conversation.transcript.close()
-            conversation.turns.settle(is_all_heard=True)
-            self.screen.note(self.summary())
+            try:
+                self.call.end()  # before that, there may be more to write
+            finally:  # also where it is interrupted
+                conversation.transcript.close()
+                conversation.turns.settle(is_all_heard=True)
+                self.screen.note(self.summary())
 
     def _look_for_trouble(self) -> None:
         """Tell what a person with a sound card can mend, once."""

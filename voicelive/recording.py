@@ -64,6 +64,7 @@ class Recording:
             log.warning("the recording lost %d blocks: the disk is too slow", self._lost)
 
     def _write(self) -> None:
+        part: bytes | int | Turn | None = 0
         try:
             with self._turns, self._sound, wave.open(self._sound, "wb") as file:
                 file.setparams((2, FRAME_BYTES, SAMPLE_RATE, 0, "NONE", ""))
@@ -80,8 +81,8 @@ class Recording:
             log.exception("the recording is not complete")
             why = error.strerror if isinstance(error, OSError) else error
             self._on_failure(f"The recording is not complete: {why}.")
-            while self._queue.get() is not None:
-                pass
+            while part is not None:  # unless it was the end that failed
+                part = self._queue.get()
 
     def _described(self, turn: Turn) -> dict[str, object]:
         """One line: times in seconds from the beginning of the WAV file, null where they are not known."""

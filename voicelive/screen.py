@@ -1,12 +1,14 @@
 """The terminal: what was said on stdout, everything about it on stderr, one line at a time."""
 
+import os
 import re
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from shlex import quote
+from shlex import join
+from subprocess import list2cmdline
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:  # 0.1 s, not where there is no terminal
@@ -36,7 +38,8 @@ def shown(path: Path) -> str:
 def own_command(arguments: str) -> str:
     """How to run this program from here, with these arguments."""
     script = Path(__file__).resolve().parents[1] / "voicelive_agent.py"
-    return f"{quote(shown(Path(sys.executable)))} {quote(shown(script))} {arguments}"
+    quoted = list2cmdline if os.name == "nt" else join
+    return f"{quoted([shown(Path(sys.executable)), shown(script)])} {arguments}"
 
 
 class Screen:

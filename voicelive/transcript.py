@@ -123,8 +123,9 @@ class Transcript:
     def _place(self, item_id: str, kind: str, after: str | None = None) -> _Line:
         """The line of an item, new or known."""
         if item_id not in self._lines:
-            while len(self._lines) > REMEMBERED:
-                del self._lines[next(iter(self._lines))]
+            through = [known for known, line in self._lines.items() if line not in self._waiting]
+            for known in through[:-REMEMBERED]:
+                del self._lines[known]
             new = self._lines[item_id] = _Line(item_id, kind)
             ids = [line.item_id for line in self._waiting]
             self._waiting.insert(ids.index(after) + 1 if after in ids else len(ids), new)
