@@ -159,40 +159,27 @@ def test_a_connection_that_breaks_the_rules_is_not_tried_again() -> None:
     assert len(line.asked) == 1
 
 
-def test_what_is_said_meanwhile_is_dropped() -> None:
+def test_what_is_said_meanwhile_is_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     with on_the_line(cuts()) as line:
         wait_until(line.call, lambda: len(line.asked) == 2 and line.conversation.ready.is_set())
         line.conversation.ready.clear()
         line.call._send_block(BLOCK)
         connection = line.call._connection
+        assert "blocks of speech dropped on the way: " in caplog.text, "of the connection that was lost"
 
     assert connection is not None
     assert not connection._blocks
 
 
-def test_a_normal_close_is_told_and_ends_the_conversation() -> None:
-    with on_the_line(talks(code=1000)) as line:
-        wait_until(line.call, line.call.over.is_set)
-        line.call.check()
-
-    assert any("code 1000): so it is" in note for note in line.notes)
-    assert len(line.asked) == 1
-
-
-def test_a_normal_close_late_in_a_session_is_none_that_never_stood(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_normal_close_is_told_and_ends_the_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
     with on_the_line(talks(code=1000)) as line:
         wait_until(line.call, line.call.over.is_set)
         monkeypatch.setattr(module, "SESSION_TIMEOUT_S", 0.0)
-        line.call.check()
+        line.call.check()  # nor is it a session that never stood
 
-
-def test_speech_that_a_lost_connection_dropped_is_counted_in_the_log(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level("INFO")
-    with on_the_line(cuts()) as line:
-        wait_until(line.call, lambda: len(line.asked) == 2)
-        assert "blocks of speech dropped on the way: " in caplog.text
+    assert any("code 1000): so it is" in note for note in line.notes)
+    assert len(line.asked) == 1
 
 
 def test_a_normal_close_before_the_session_stands_is_a_failure() -> None:
