@@ -15,6 +15,9 @@ from program import NAMED, ROOT, Program, environment
 from voicelive.simulator import Simulator
 from voicelive.wav import paced
 
+DOCUMENT = ROOT / "docs" / "make-it-yours.md"
+IMPORT = r"`(from voicelive\S* import \w+)`"  # to be added, in the text
+
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
@@ -26,18 +29,23 @@ def copy(tmp_path: Path) -> Path:
     return copied
 
 
-def change(copy: Path, title: str) -> None:
-    """Make the change that is described under a title, imports and all."""
-    text = (ROOT / "docs" / "make-it-yours.md").read_text(encoding="utf-8")
+def section_of(title: str) -> str:
+    text = DOCUMENT.read_text(encoding="utf-8")
     section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     assert section, title
+    return section
+
+
+def change(copy: Path, title: str) -> None:
+    """Make the change that is described under a title, imports and all."""
+    section = section_of(title)
     for kind, name, body in re.findall(r"^```(\w+)\n# (\S+)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL):
         assert len([line for line in body.splitlines() if line.strip()]) <= 15
         if kind == "diff":
             edit(copy / name, body)
         else:
             (copy / name).write_text(body)
-    for line in re.findall(r"`(from voicelive\S* import \w+)`", section):
+    for line in re.findall(IMPORT, section):
         path = copy / "voicelive" / "talk.py"
         path.write_text(path.read_text().replace("import json\n", f"import json\n{line}\n", 1))
 
@@ -139,9 +147,18 @@ def test_transcripts_go_somewhere_else(
 
 
 def test_the_changes_are_those_of_the_table() -> None:
-    text = (ROOT / "docs" / "make-it-yours.md").read_text(encoding="utf-8")
+    text = DOCUMENT.read_text(encoding="utf-8")
     titles = re.findall(r"^## (.*)", text, re.MULTILINE)
 
     anchors = [re.sub(r"[^a-z -]", "", title.lower()).replace(" ", "-") for title in titles]
-    assert re.findall(r"\(#(\S+)\)", text) == anchors
+    rows = re.findall(r"^\| \[.*\(#(\S+)\) .* (\d+) \|$", text, re.MULTILINE)
+    assert rows == [(anchor, str(lines_of(title))) for anchor, title in zip(anchors, titles, strict=True)]
     assert len(titles) == 6
+
+
+def lines_of(title: str) -> int:
+    """How many lines the change takes: those of a new file, those that a diff adds, and imports."""
+    section = section_of(title)
+    pieces = re.findall(r"^```(\w+)\n# \S+\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    lines = [line for kind, body in pieces for line in body.splitlines() if kind != "diff" or line[0] == "+"]
+    return len([line for line in lines if line.strip("+ ")]) + len(re.findall(IMPORT, section))
