@@ -1,5 +1,7 @@
 """WAV files in place of the microphone and the speaker."""
 
+import os
+import stat
 import threading
 import time
 import wave
@@ -176,6 +178,13 @@ def test_the_file_of_a_sink_is_valid_at_any_moment(tmp_path: Path) -> None:
     assert len(samples(tmp_path / "out.wav")) >= 1_920
 
     sink.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_what_the_agent_said_is_for_the_owner_only(tmp_path: Path) -> None:
+    WavSink(tmp_path / "heard.wav").close()
+
+    assert stat.S_IMODE((tmp_path / "heard.wav").stat().st_mode) == 0o600
 
 
 def test_a_sink_that_cannot_be_written_is_named(tmp_path: Path) -> None:
