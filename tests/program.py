@@ -39,7 +39,9 @@ NO_CARDS = "pcm.!default { type hw card 9 }\nctl.!default { type hw card 9 }\n"
 def environment(**variables: str) -> dict[str, str]:
     """The environment of a machine without sound, Azure settings and Azure login, plus `variables`."""
     alsa = Path(tempfile.gettempdir(), "voicelive-no-cards.conf")  # ALSA takes no path with a space
-    alsa.write_text(NO_CARDS)
+    with tempfile.NamedTemporaryFile("w", dir=alsa.parent, delete=False) as whole:
+        whole.write(NO_CARDS)
+    Path(whole.name).replace(alsa)  # PortAudio aborts a program that reads half of it
     return {
         **{name: os.environ[name] for name in KEPT if name in os.environ},
         "ALSA_CONFIG_PATH": str(alsa),

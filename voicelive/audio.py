@@ -194,7 +194,7 @@ class Converter:
             self._resampler = soxr.ResampleStream(source[0], target[0], 1, dtype="int16", vr=True)
 
     def __call__(self, pcm: bytes | bytearray | memoryview, last: bool = False) -> bytes:
-        """The next piece, about 5 ms late; with `last`, all that is left. Half frames are left out."""
+        """The next piece, later by `delay_s`; with `last`, all that is left. Half frames are left out."""
         (rate, channels), (target_rate, target_channels) = self._source, self._target
         frames = len(pcm) // (FRAME_BYTES * channels)
         samples = np.frombuffer(pcm, dtype="<i2", count=frames * channels)

@@ -40,9 +40,8 @@ def watch_keyboard(on_line: Callable[[str], None], on_end: Callable[[], None]) -
     def read() -> None:
         typed, encoding = b"", "utf-8"
         with suppress(OSError, ValueError):  # stdin was closed
-            encoding = (
-                os.device_encoding(sys.stdin.fileno()) or encoding
-            )  # a Windows console has one of its own
+            # A Windows console has an encoding of its own.
+            encoding = os.device_encoding(sys.stdin.fileno()) or encoding
             while data := os.read(sys.stdin.fileno(), LONGEST_LINE):
                 *lines, typed = (line[:LONGEST_LINE] for line in (typed + data).split(b"\n"))
                 for line in lines:
