@@ -22,12 +22,17 @@ RATE = 48_000  # the only one that this sound card takes
 
 @pytest.fixture
 def jack() -> Iterator[dict[str, str]]:
-    """A JACK server without a sound card, at 48 kHz; the environment in which PortAudio finds it."""
+    """A JACK server at 48 kHz without a sound card; the environment in which PortAudio finds it.
+
+    What is played on "loopback" is what its microphone hears; "system" is recorded at its monitor. A
+    client that moves to a safer latency is connected to both again by PortAudio.
+    """
     if shutil.which("jackd") is None:
         pytest.skip("jackd is missing: install jackd2")
     name = f"voicelive-{os.getpid()}"
     own = environment(JACK_DEFAULT_SERVER=name, JACK_NO_AUDIO_RESERVATION="1", JACK_NO_START_SERVER="1")
-    command = ["jackd", "--name", name, "--no-realtime", "-d", "dummy", "-r", str(RATE), "-p", "256"]
+    command = ["jackd", "--name", name, "--no-realtime", "-L", "1"]
+    command += ["-d", "dummy", "--monitor", "--rate", str(RATE), "--period", "1024"]
     server = subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         subprocess.run(["jack_wait", "--server", name, "--wait", "--timeout", "10"], env=own, check=True)
@@ -48,8 +53,8 @@ def test_the_devices_are_listed(jack: dict[str, str]) -> None:
     listed = run("devices", env=jack)
 
     assert listed.returncode == 0
-    line = r"\*   0  system  \(JACK Audio Connection Kit, 48000 Hz\)\n"
-    assert re.fullmatch(rf"Microphones:\n{line}Speakers:\n{line}", listed.stdout)
+    lines = r"\*   0  system  \(JACK.*, 48000 Hz\)\n    1  loopback  \(JACK.*, 48000 Hz\)\n"
+    assert re.fullmatch(rf"Microphones:\n{lines}Speakers:\n{lines}", listed.stdout)
 
 
 def test_without_any_device_the_list_says_so() -> None:
@@ -67,7 +72,7 @@ def test_a_device_that_is_not_there_is_answered_with_the_list(
     assert "*   0  system" in asked.stderr
 
 
-# Plays a file of 48 kHz mono PCM16 into JACK, once it is told to by a line on its stdin.
+# Plays a file of 48 kHz mono PCM16 into the microphone, once it is told to by a line on its stdin.
 PLAYER = """
 import sys
 import threading
@@ -83,7 +88,8 @@ def fill(out, frames, time, status):
     out[: len(piece)] = piece
     out[len(piece) :] = bytes(len(out) - len(piece))
 
-with sounddevice.RawOutputStream(samplerate=48000, channels=1, dtype="int16", callback=fill):
+stream = sounddevice.RawOutputStream(48000, device="loopback", channels=1, dtype="int16", callback=fill)
+with stream:
     print("ready", flush=True)
     sys.stdin.readline()
     told.set()
@@ -111,24 +117,23 @@ def test_a_sound_card_that_refuses_24_khz_is_used_at_its_own_rate(
 ) -> None:
     spoken = soxr.resample(samples(question), 24_000, RATE)
     (tmp_path / "spoken.raw").write_bytes(spoken.astype("<i2").tobytes())
-    program = Program("demo", "--output-device", "SYS", log_dir=tmp_path / "logs", env=jack)
+    devices = ("--input-device", "loopback", "--output-device", "SYS")
+    program = Program("demo", *devices, log_dir=tmp_path / "logs", env=jack)
     program.wait_for(lambda: "Session sess_" in program.stderr)
     command = [sys.executable, "-c", PLAYER, str(tmp_path / "spoken.raw")]
     player = subprocess.Popen(command, env=jack, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert player.stdin and player.stdout
     assert player.stdout.readline() == b"ready\n"
-    subprocess.run(["jack_connect", "PortAudio-01:out_0", "PortAudio:in_0"], env=jack, check=True)
 
     heard = tmp_path / "heard.wav"
-    recorder = subprocess.Popen(["jack_rec", "-f", str(heard), "-d", "5", "PortAudio:out_0"], env=jack)
+    recorder = subprocess.Popen(["jack_rec", "-f", str(heard), "-d", "5", "system:monitor_1"], env=jack)
     player.stdin.write(b"\n")
     player.stdin.flush()
     assert recorder.wait(TIMEOUT_S) == 0
     program.type("q")
 
     assert program.wait() == 0
-    player.kill()
-    player.wait()
+    player.communicate(timeout=TIMEOUT_S)
     assert "system refuses 24000 Hz" in program.technical_log
-    assert "microphone system: 48000 Hz" in program.technical_log
+    assert "microphone loopback: 48000 Hz" in program.technical_log
     assert likeness(spoken, within=heard) > 0.7, "a server that is late drops a period"
