@@ -4,7 +4,6 @@ import json
 import socket
 import ssl
 import threading
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -161,10 +160,15 @@ class Line:
         self, kind: str, timeout_s: float, late: Callable[[float], VoiceLiveError] = failures.no_session
     ) -> Message:
         """The next event of a kind. Raises VoiceLiveError for an error, the end, or none in time."""
-        timer = threading.Timer(timeout_s, self._connection.close)  # ends the iteration
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            self._connection.close()  # ends the iteration
+
+        timer = threading.Timer(timeout_s, expire)
         timer.daemon = True
         timer.start()
-        deadline = time.monotonic() + timeout_s
         try:
             for event in self._events:
                 match event:
@@ -174,7 +178,7 @@ class Line:
                         return event
         finally:
             timer.cancel()
-        if time.monotonic() >= deadline:
+        if expired.is_set():
             raise late(timeout_s)
         raise failures.connection_ended(self._connection.close_code, self._connection.close_reason)
 
