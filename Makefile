@@ -20,7 +20,7 @@ install: $(VENV)/.installed  ## Make .venv, with the packages of requirements.tx
 # A closed stdin would give its number to the next file that is opened: /dev/null takes its place.
 run: $(VENV)/.installed  ## Talk to the agent (VARIANT=hub: one of a hub-based project).
 	@( : 3<&0 ) 2>/dev/null || exec </dev/null; \
-	exec "$(VENV)/bin/python" voicelive_agent.py --variant $(VARIANT) $(ARGS)
+	exec "$(VENV)/bin/python" voicelive_agent.py run $(VARIANT) $(ARGS)
 
 check: $(VENV)/.installed  ## Find out what is missing before talking (VARIANT=hub, too).
 	@"$(VENV)/bin/python" voicelive_agent.py check $(VARIANT) $(ARGS)

@@ -1,6 +1,6 @@
 """Talk to an agent in an Azure AI Foundry project, through the Voice Live API.
 
-Without a command: `project` where an endpoint is set, else `demo`.
+Without a command: `run`.
 """
 
 import typer

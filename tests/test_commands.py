@@ -103,8 +103,14 @@ def test_tokens_are_for_the_service_only(tmp_path: Path, logs: Path, sound: tupl
     assert "token-for" not in everything
 
 
-def test_without_a_command_an_endpoint_decides(simulator: Simulator) -> None:
-    command = [sys.executable, "voicelive_agent.py", "--variant", "hub"]
+@pytest.mark.parametrize(
+    ("arguments", "missing"),
+    [((), "project name is missing"), (("run", "hub"), "connection string is missing")],
+)
+def test_an_endpoint_decides_what_is_run(
+    simulator: Simulator, arguments: tuple[str, ...], missing: str
+) -> None:
+    command = [sys.executable, "voicelive_agent.py", *arguments]
     program = subprocess.run(
         command,
         cwd=ROOT,
@@ -114,8 +120,16 @@ def test_without_a_command_an_endpoint_decides(simulator: Simulator) -> None:
     )
 
     assert program.returncode == 2
-    assert "connection string is missing" in program.stderr
+    assert missing in program.stderr
     assert "demo" not in program.stderr.splitlines()[0]
+
+
+def test_without_an_endpoint_the_demo_is_run_with_the_same_options(question: str, tmp_path: Path) -> None:
+    program = Program("run", "--input", question, "--agent-name", "anna", log_dir=tmp_path)
+
+    assert program.wait() == 0
+    assert "is not set: this is the demo" in program.stderr
+    assert f"Microphone: {question}" in program.stderr
 
 
 def test_help_shows_no_secret_and_loads_nothing_heavy() -> None:

@@ -1,4 +1,4 @@
-"""The commands that serve both kinds of project: demo, check, devices, and the start without a command."""
+"""The commands that serve both kinds of project: run, demo, check and devices."""
 
 import sys
 from collections.abc import Mapping
@@ -19,10 +19,41 @@ TALKING = ("greet", "no_mic", "verbose", "record", "log_dir")  # what `check` ha
 
 def add_to(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
     """Add them to the app of a script, whose `targets` find the agent, by variant."""
+    add_run(app, targets)
     add_demo(app, targets)
     add_check(app, targets)
     app.command()(devices)
-    add_start(app, targets)
+
+
+def add_run(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
+    """Add run to the app of a script, and let it be what happens without a command."""
+
+    def agent_or_demo(options: Options, variant: Variant) -> None:
+        if cli.find_settings(options).get(ENDPOINT):
+            cli.start(targets[variant], options)
+        else:
+            cli.say(f"{ENDPOINT.variables[0]} is not set: this is the demo, with a stand-in.")
+            hold_demo(targets[variant], options)
+
+    @app.command()
+    @cli.takes(*OF_AN_AGENT)
+    def run(
+        options: Options, variant: Annotated[Variant, typer.Argument(help="The kind of project.")] = "project"
+    ) -> None:
+        """Talk to your agent, or to the stand-in where no endpoint is set."""
+        agent_or_demo(options, variant)
+
+    @app.callback(invoke_without_command=True)
+    def begin(
+        context: typer.Context,
+        version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    ) -> None:
+        if version:
+            print(f"voicelive {__version__}")
+            raise typer.Exit
+        if not context.invoked_subcommand:
+            with cli.failures_told():
+                agent_or_demo(Options(), "project")
 
 
 def add_demo(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
@@ -54,29 +85,6 @@ def add_check(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
         from voicelive.check import check_all
 
         raise typer.Exit(check_all(cli.make_plan(targets[variant], options), tone, talk))
-
-
-def add_start(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
-    """Let the app of a script begin without a command: with a variant, or with the demo."""
-
-    @app.callback(invoke_without_command=True)
-    def choose(
-        context: typer.Context,
-        variant: Annotated[Variant, typer.Option(help="Without a command: the kind of project.")] = "project",
-        version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
-    ) -> None:
-        if version:
-            print(f"voicelive {__version__}")
-            raise typer.Exit
-        if context.invoked_subcommand:
-            return
-        options = Options()
-        with cli.failures_told():
-            if cli.find_settings(options).get(ENDPOINT):
-                cli.start(targets[variant], options)
-            else:
-                cli.say(f"{ENDPOINT.variables[0]} is not set: this is the demo, with a stand-in.")
-                hold_demo(targets[variant], options)
 
 
 def hold_demo(find_target: cli.FindTarget, options: Options) -> None:
