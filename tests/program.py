@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "voicelive" / "sample.wav"
 NAMED = ("--project-name", "p", "--agent-name", "anna")  # an agent, for the command `project`
 TIMEOUT_S = 30
+ENDS_WITHIN_S = 2  # a second, and another for a machine that is busy otherwise
 SLICE_S = 0.1
 # Of the tests' own environment only what a program needs; no setting and no sign-in gets through.
 KEPT = (

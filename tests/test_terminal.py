@@ -15,7 +15,7 @@ from typing import Any
 
 import pyte
 import pytest
-from program import NAMED, ROOT, environment
+from program import ENDS_WITHIN_S, NAMED, ROOT, environment
 
 from voicelive.simulator import Simulator
 from voicelive.terminal import is_live, meter
@@ -183,7 +183,7 @@ def test_every_way_out_leaves_the_terminal_as_it_was(simulator: Simulator, logs:
         leave(screen)
 
         assert screen.wait() == code
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < ENDS_WITHIN_S
         assert screen.after == screen.before
         screen.wait_for("Ended after")
     assert "Traceback" not in screen.text
