@@ -24,11 +24,15 @@ app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=F
 def project_target(settings: Settings) -> AgentTarget:
     """The agent that the settings name: by its name (current route), else by its id (classic route).
 
+    An id, or a version, that is an option of this run wins over a name, or `name:version`, that is not.
     Either way the token of the header has the audience ai.azure.com; a classic agent gets it as its
     own token, too.
     """
     project = settings.require(PROJECT_NAME)
-    name, colon, version = settings.get(AGENT_NAME).partition(":")
+    by_id = settings.overrules(AGENT_ID, AGENT_NAME)
+    name, colon, version = ("" if by_id else settings.get(AGENT_NAME)).partition(":")
+    if settings.overrules(AGENT_VERSION, AGENT_NAME):
+        version = ""
     if colon and not name:
         settings.reject("agent name must stand before its version: name:3")
     if not name and (agent_id := settings.get(AGENT_ID)):

@@ -96,6 +96,26 @@ def test_a_project_names_its_agent_in_the_query(flags: dict[str, str], query: di
     assert sent == {"api-version": "2026-07-15", **query}
 
 
+@pytest.mark.parametrize(
+    ("flags", "query"),
+    [
+        ({}, {"agent-name": "anna", "agent-version": "3"}),
+        ({"agent_id": "asst_1"}, {"agent-id": "asst_1"}),
+        ({"agent_id": "<agent id>"}, {"agent-name": "anna", "agent-version": "3"}),
+        ({"agent_version": "4"}, {"agent-name": "anna", "agent-version": "4"}),
+        ({"agent_id": "asst_1", "agent_name": "otto"}, {"agent-name": "otto"}),
+    ],
+)
+def test_an_option_wins_over_a_name_in_the_env_file(flags: dict[str, str], query: dict[str, str]) -> None:
+    env_file = {"AI_FOUNDRY_PROJECT_NAME": "p", "AI_FOUNDRY_AGENT_NAME": "anna:3"}
+    target = project_target(Settings(flags, {}, env_file))
+
+    assert {name: value for name, value in target.query.items() if value} == {
+        "agent-project-name": "p",
+        **query,
+    }
+
+
 def test_a_hub_names_its_project_by_the_connection_string() -> None:
     url = request_url(SERVICE, hub_target(settings(**HUB)), Access({}, agent_token="t/+ ="))
 

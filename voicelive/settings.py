@@ -127,6 +127,12 @@ class Settings:
         """The value, or '' where it is not set."""
         return self.find(setting).value
 
+    def overrules(self, setting: Setting, other: Setting) -> bool:
+        """Whether the first of two that exclude each other is an option of this run, and the other is not."""
+        flags = {name: (value or "").strip() for name, value in self._flags.items()}
+        usable = [name for name, value in flags.items() if value and not is_placeholder(value)]
+        return setting.name in usable and other.name not in usable
+
     def require(self, setting: Setting, or_else: Setting | None = None) -> str:
         """The value; a missing one is a problem, named with the ways to set it."""
         if not (value := self.get(setting)):
