@@ -1,6 +1,7 @@
 """Tokens, headers and URLs: the real azure-identity, with a made-up `az`."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -148,6 +149,19 @@ def test_an_api_version_that_the_route_cannot_have_is_named(
 
     assert said in problems(found)
     assert "--api-version" in problems(found)
+
+
+@pytest.mark.parametrize(("find_target", "check"), [(project_target, "check`"), (hub_target, "check hub`")])
+def test_who_misses_a_setting_is_sent_to_the_check_of_that_variant(
+    find_target: Callable[[Settings], AgentTarget], check: str
+) -> None:
+    found = settings()
+    find_target(found)
+
+    with pytest.raises(VoiceLiveError) as failure:
+        found.raise_problems()
+
+    assert f"voicelive_agent.py {check} shows what counts" in failure.value.remedy
 
 
 def test_a_connection_string_of_another_shape_is_named() -> None:

@@ -149,11 +149,12 @@ class Settings:
     def raise_problems(self) -> None:
         """Raise VoiceLiveError (exit code 2) that names everything noted so far, if anything."""
         if self._problems:
+            check = "check hub" if CONNECTION_STRING in self.found else "check"
             raise VoiceLiveError(
                 "These settings need a look:\n" + "\n".join(f"  {p}" for p in self._problems),
-                "Copy .env.example to .env and fill it in; README, 'Your own agent', says where in "
-                f"the portal each value is found. `{own_command('check')}` shows what counts and "
-                f"where it comes from; `{own_command('demo')}` needs none.",
+                "Copy .env.example to .env and fill it in; README says where in the portal each value "
+                f"is found. `{own_command(check)}` shows what counts and where it comes from; "
+                f"`{own_command('demo')}` needs none.",
                 EXIT_USAGE,
             )
 
