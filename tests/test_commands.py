@@ -124,11 +124,18 @@ def test_an_endpoint_decides_what_is_run(
     assert "demo" not in program.stderr.splitlines()[0]
 
 
-def test_without_an_endpoint_the_demo_is_run_with_the_same_options(question: str, tmp_path: Path) -> None:
-    program = Program("run", "--input", question, "--agent-name", "anna", log_dir=tmp_path)
+@pytest.mark.parametrize(
+    ("endpoint", "why"),
+    [("", "is not set"), ("https://<your-resource>.services.ai.azure.com", "still holds a placeholder")],
+)
+def test_without_an_endpoint_the_demo_is_run_with_the_same_options(
+    question: str, tmp_path: Path, endpoint: str, why: str
+) -> None:
+    env = environment(AZURE_VOICE_LIVE_ENDPOINT=endpoint)
+    program = Program("run", "--input", question, "--agent-name", "anna", log_dir=tmp_path, env=env)
 
     assert program.wait() == 0
-    assert "is not set: this is the demo" in program.stderr
+    assert program.stderr.startswith(f"AZURE_VOICE_LIVE_ENDPOINT {why}: this is the demo")
     assert f"Microphone: {question}" in program.stderr
 
 

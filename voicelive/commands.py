@@ -29,10 +29,12 @@ def add_run(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
     """Add run to the app of a script, and let it be what happens without a command."""
 
     def agent_or_demo(options: Options, variant: Variant) -> None:
-        if cli.find_settings(options).get(ENDPOINT):
+        settings = cli.find_settings(options)
+        if settings.get(ENDPOINT):
             cli.start(targets[variant], options)
         else:
-            cli.say(f"{ENDPOINT.variables[0]} is not set: this is the demo, with a stand-in.")
+            why = "still holds a placeholder" if settings.is_unfilled(ENDPOINT) else "is not set"
+            cli.say(f"{ENDPOINT.variables[0]} {why}: this is the demo, with a stand-in.")
             hold_demo(targets[variant], options)
 
     @app.command()

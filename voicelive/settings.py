@@ -127,6 +127,10 @@ class Settings:
         """The value, or '' where it is not set."""
         return self.find(setting).value
 
+    def is_unfilled(self, setting: Setting) -> bool:
+        """Whether a placeholder stands where its value may."""
+        return any(is_placeholder(given.value) for given in self._given(setting))
+
     def overrules(self, setting: Setting, other: Setting) -> bool:
         """Whether the first of two that exclude each other is an option of this run, and the other is not."""
         flags = {name: (value or "").strip() for name, value in self._flags.items()}
@@ -136,8 +140,7 @@ class Settings:
     def require(self, setting: Setting, or_else: Setting | None = None) -> str:
         """The value; a missing one is a problem, named with the ways to set it."""
         if not (value := self.get(setting)):
-            is_unfilled = any(is_placeholder(given.value) for given in self._given(setting))
-            problem = "still holds a placeholder" if is_unfilled else "is missing"
+            problem = "still holds a placeholder" if self.is_unfilled(setting) else "is missing"
             other = f", or else {or_else.ways}" if or_else else ""
             self.reject(f"{setting.name.replace('_', ' ')} {problem}: set {setting.ways}{other}")
         return value
