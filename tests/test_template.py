@@ -5,13 +5,14 @@ import difflib
 import graphlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from program import ROOT, environment
+from program import NOT_COPIED, ROOT, environment
 
 from voicelive import settings
 
@@ -102,6 +103,16 @@ def test_every_command_in_the_documents_runs(command: str, tmp_path: Path) -> No
     assert run.returncode in (0, 1, 2), run.stderr
     assert "Usage:" not in run.stderr, run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_who_has_filled_in_the_env_file_runs_the_tests_without_it(tmp_path: Path) -> None:
+    mine = shutil.copytree(ROOT, tmp_path / "mine", ignore=shutil.ignore_patterns(*NOT_COPIED))
+    (mine / ".env").write_text("AZURE_VOICE_LIVE_ENDPOINT=https://contoso.services.ai.azure.com\n")
+    code = "from program import ROOT; print((ROOT / '.env').exists(), (ROOT / 'hub_variant.py').exists())"
+
+    said = subprocess.check_output([sys.executable, "-c", code], cwd=mine / "tests", text=True)
+
+    assert said.split() == ["False", "True"]
 
 
 def imports() -> dict[str, set[str]]:
