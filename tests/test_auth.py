@@ -117,6 +117,32 @@ def test_an_option_wins_over_a_name_in_the_env_file(flags: dict[str, str], query
     }
 
 
+@pytest.mark.parametrize(
+    ("env_file", "query"),
+    [
+        (
+            {"VOICELIVE_ENDPOINT": "https://r", "PROJECT_NAME": "p", "AGENT_NAME": "anna"}
+            | {"AGENT_VERSION": "", "VOICELIVE_API_VERSION": "2026-01-01-preview"},
+            {"api-version": ["2026-01-01-preview"], "agent-name": ["anna"]},
+        ),
+        (
+            {"AZURE_VOICELIVE_ENDPOINT": "https://r", "AZURE_VOICELIVE_PROJECT_NAME": "p"}
+            | {"AZURE_VOICELIVE_AGENT_ID": "asst_1", "AZURE_VOICELIVE_API_VERSION": "2025-10-01"},
+            {"api-version": ["2025-10-01"], "agent-id": ["asst_1"]},
+        ),
+    ],
+)
+def test_the_env_file_of_a_quickstart_works(env_file: dict[str, str], query: dict[str, list[str]]) -> None:
+    found = Settings({}, {}, env_file)
+    target = project_target(found)
+    service = find_service(found, target)
+    found.raise_problems()
+
+    parts = urlsplit(request_url(service, target, Access({})))
+    assert parts.hostname == "r"
+    assert parse_qs(parts.query) == {**query, "agent-project-name": ["p"]}
+
+
 def test_a_hub_names_its_project_by_the_connection_string() -> None:
     url = request_url(SERVICE, hub_target(settings(**HUB)), Access({}, agent_token="t/+ ="))
 
