@@ -94,12 +94,12 @@ def test_keys_mute_send_and_end() -> None:
         wait_until(host.call, host.call.conversation.ready.is_set)
         host._obey("m")
         assert host.call.uplink.muted and " muted " in host.status()
-        host._obey("m")
+        host._obey("M")  # with Caps Lock on
         assert not host.call.uplink.muted
         host._obey("")
         host._obey("Hello")
         assert host.status().startswith(" thinking ")
-        host._obey("q")
+        host._obey("Q")
         assert host.call.over.is_set()
 
 

@@ -122,7 +122,7 @@ class Host:
 
     def _obey(self, line: str) -> None:
         uplink = self.call.uplink
-        match line:
+        match line.lower():
             case "":
                 pass
             case "q":
@@ -132,8 +132,8 @@ class Host:
                 self.screen.note("The microphone is muted." if uplink.muted else "The microphone is on.")
             case "?":
                 self.screen.note(KEYS)
-            case text:
-                self._conversation.say(text)
+            case _:
+                self._conversation.say(line)
 
     def _end_typing(self) -> None:
         """Nobody types any more: who only types has said all."""
