@@ -29,9 +29,12 @@ def project_target(settings: Settings) -> AgentTarget:
     own token, too.
     """
     project = settings.require(PROJECT_NAME)
-    by_id = settings.overrules(AGENT_ID, AGENT_NAME)
+    if "/" in project:
+        settings.reject(f"project name must be the name only, such as {project.rpartition('/')[2]!r}")
+    by_option = settings.is_option(AGENT_NAME)
+    by_id = settings.is_option(AGENT_ID) and not by_option
     name, colon, version = ("" if by_id else settings.get(AGENT_NAME)).partition(":")
-    if settings.overrules(AGENT_VERSION, AGENT_NAME):
+    if settings.is_option(AGENT_VERSION) and not by_option:
         version = ""
     if colon and not name:
         settings.reject("agent name must stand before its version: name:3")

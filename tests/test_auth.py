@@ -143,6 +143,13 @@ def test_the_env_file_of_a_quickstart_works(env_file: dict[str, str], query: dic
     assert parse_qs(parts.query) == {**query, "agent-project-name": ["p"]}
 
 
+def test_a_project_by_its_url_is_answered_with_its_name() -> None:
+    found = settings(project_name="https://r.services.ai.azure.com/api/projects/mine", agent_name="anna")
+    project_target(found)
+
+    assert "project name must be the name only, such as 'mine'" in problems(found)
+
+
 def test_a_hub_names_its_project_by_the_connection_string() -> None:
     url = request_url(SERVICE, hub_target(settings(**HUB)), Access({}, agent_token="t/+ ="))
 

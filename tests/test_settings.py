@@ -27,16 +27,11 @@ def test_a_flag_wins_over_the_shell_and_the_shell_over_the_env_file() -> None:
     ]
 
 
-def test_the_shell_wins_under_any_of_the_names() -> None:
-    settings = Settings({}, {"VOICELIVE_ENDPOINT": "https://shell"}, {ENDPOINT.variables[0]: "https://file"})
-
-    assert settings.get(ENDPOINT) == "https://shell"
-
-
 def test_the_first_name_that_is_set_counts() -> None:
     shell = {"PROJECT_NAME": "last", "AGENT_PROJECT_NAME": "third", "AZURE_VOICELIVE_PROJECT_NAME": "second"}
 
     assert Settings({}, shell, {}).get(PROJECT_NAME) == "second"
+    assert Settings({}, shell, {"AI_FOUNDRY_PROJECT_NAME": "first"}).get(PROJECT_NAME) == "first"
 
 
 @pytest.mark.parametrize("worthless", ["", "  ", "<your-agent-name>", "https://<your-resource>.example"])

@@ -51,7 +51,7 @@ class Conversation:
         self._owes_answer = False  # response.create is to be sent, or came too early and is sent again
         self._has_begun = False  # there was a session
         self._transcribes = True  # the user's words will come
-        self._current: list[str] = []  # responses since the user spoke last
+        self._recent: list[str] = []  # responses since the user spoke last
         self._items: set[str] = set()  # of this session, with sound: what the service can truncate
         self._forgotten: deque[str] = deque(maxlen=FORGOTTEN_RESPONSES)  # those before: never heard
 
@@ -155,7 +155,7 @@ class Conversation:
                     self.id = conversation  # on the current route it can go on in another session
                 self._running[response] = []
                 self._open_turn = False  # not earlier: is_resting needs no lock
-                self._current.append(response)
+                self._recent.append(response)
             case "response.output_item.added", {"response_id": str(response), "item": {"id": str(item)}}:
                 self._running.get(response, []).append(item)
             case "response.done", {"response": {"id": str(response)} as details}:
@@ -232,8 +232,8 @@ class Conversation:
         """Fall silent at once, and for good: nothing of the responses so far is heard any more."""
         cut_off = self.sink.interrupt()
         unfinished = self._unfinished
-        self._forgotten.extend(self._current)
-        self._current.clear()
+        self._forgotten.extend(self._recent)
+        self._recent.clear()
         for item in unfinished:
             self.transcript.interrupt(item)
         for account in cut_off:

@@ -78,7 +78,7 @@ _PORTAUDIO = {
     "darwin": "Install it: `brew install portaudio`.",
     "win32": "Reinstall it: `python -m pip install --force-reinstall sounddevice`.",
 }
-WITHOUT_SOUND = "`--input FILE.wav` and `--output FILE.wav` take the place of microphone and speaker."
+WITHOUT_SOUND = "`--input FILE.wav` and `--output FILE.wav` stand in for both; with `--no-mic` you type."
 
 
 def in_words(failure: VoiceLiveError) -> str:

@@ -13,7 +13,7 @@ from voicelive.screen import own_command
 
 @dataclass(frozen=True)
 class Setting:
-    """One value that a person can set; of its variables the first that is set counts."""
+    """One value that a person can set; of its variables the first that is set, anywhere, counts."""
 
     name: str
     help: str  # of its option
@@ -93,7 +93,7 @@ class Found:
 
 
 class Settings:
-    """The settings of one run: flag, else shell, else .env, else default.
+    """The settings of one run: flag, else variable (shell, else .env), else default.
 
     An empty value counts as missing, and so does one with a <placeholder> in it. What is missing
     or impossible is collected, so that a person hears of all of it at once (`raise_problems`).
@@ -118,8 +118,8 @@ class Settings:
     def _given(self, setting: Setting) -> Iterator[Found]:
         """What stands in each place where a value may; the first of use counts."""
         yield Found((self._flags.get(setting.name) or "").strip(), setting.flag)
-        for place, values in ("the shell", self._shell), (".env", self._env_file):
-            for name in setting.variables:
+        for name in setting.variables:
+            for place, values in ("the shell", self._shell), (".env", self._env_file):
                 yield Found(values.get(name, "").strip(), f"{name} in {place}")
         yield Found(setting.default, "default")
 
@@ -131,11 +131,10 @@ class Settings:
         """Whether a placeholder stands where its value may."""
         return any(is_placeholder(given.value) for given in self._given(setting))
 
-    def overrules(self, setting: Setting, other: Setting) -> bool:
-        """Whether the first of two that exclude each other is an option of this run, and the other is not."""
-        flags = {name: (value or "").strip() for name, value in self._flags.items()}
-        usable = [name for name, value in flags.items() if value and not is_placeholder(value)]
-        return setting.name in usable and other.name not in usable
+    def is_option(self, setting: Setting) -> bool:
+        """Whether its value is an option of this run."""
+        value = next(self._given(setting)).value
+        return bool(value) and not is_placeholder(value)
 
     def require(self, setting: Setting, or_else: Setting | None = None) -> str:
         """The value; a missing one is a problem, named with the ways to set it."""
