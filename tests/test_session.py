@@ -51,6 +51,19 @@ def test_a_persons_own_fields_are_merged_over_the_session(tmp_path: Path) -> Non
     assert session["temperature"] == 1
 
 
+def test_fields_of_another_kind_replace_ours_unless_it_is_azures_too() -> None:
+    """The service knows no `remove_filler_words` of `server_vad`, and rejects the session."""
+    over = {
+        "turn_detection": {"type": "server_vad", "silence_duration_ms": 700},
+        "voice": {"type": "azure-custom", "endpoint_id": "e"},
+    }
+
+    session = session_update("2026-07-15", "Ava", "server", over)["session"]
+
+    assert session["turn_detection"] == over["turn_detection"]
+    assert session["voice"] == {"type": "azure-custom", "endpoint_id": "e", "name": "Ava", "temperature": 0.8}
+
+
 @pytest.mark.parametrize("odd", ["x", [1], 7])
 def test_what_the_service_will_refuse_is_left_to_it(odd: object) -> None:
     assert user_may_interrupt({"session": {"turn_detection": odd}})

@@ -94,7 +94,14 @@ def without_reference(message: Message) -> Message:
 
 
 def merged(base: Message, over: Message) -> dict[str, Any]:
-    """`base` with the values of `over`, objects within objects too. Neither is changed."""
+    """`base` with the values of `over`, objects within objects too. Neither is changed.
+
+    An object of another `type`, such as `server_vad`, that is not Azure's knows few of our fields: it comes
+    alone.
+    """
+    kind = over.get("type", base.get("type"))
+    if kind != base.get("type") and not str(kind).startswith("azure"):
+        return dict(over)
     result = dict(base)
     for key, value in over.items():
         nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
