@@ -44,8 +44,19 @@ def test_a_proxy_is_named_and_asked(tmp_path: Path) -> None:
 
     assert checked.exit_code == 1
     assert checked.found("proxy", "-") == "127.0.0.1:9 (HTTPS_PROXY)"
-    assert "nobody listens there" in checked.found("TCP", "FAILED")
+    assert "No connection to the proxy 127.0.0.1:9: nobody listens" in checked.found("TCP", "FAILED")
+    assert "Check HTTPS_PROXY" in checked.text
     assert "hunter2" not in checked.text
+
+
+def test_a_proxy_that_is_none_is_told(tmp_path: Path) -> None:
+    env = {"HTTPS_PROXY": "http://u:hunter2/@127.0.0.1:9", "PATH": fake_az(tmp_path / "bin")}
+
+    checked = Checked("--endpoint", "https://contoso.example", *NAMED, *FILES, **env)
+
+    assert checked.exit_code == 2
+    assert "HTTPS_PROXY names no proxy." in checked.stderr
+    assert "hunter2" not in checked.text + checked.stderr
 
 
 @pytest.mark.parametrize(

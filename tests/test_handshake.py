@@ -49,6 +49,15 @@ def test_where_nobody_listens() -> None:
         Connection(f"ws://127.0.0.1:{port}/", {})
 
 
+def test_a_proxy_that_is_not_there_is_named_in_place_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://u:hunter2@127.0.0.1:1")
+
+    with pytest.raises(VoiceLiveError, match=r"to the proxy 127\.0\.0\.1:1: nobody listens") as failure:
+        Connection("wss://contoso.example/", {"Authorization": TOKEN})
+
+    assert "Check HTTPS_PROXY" in failure.value.remedy
+
+
 def test_a_host_that_does_not_exist() -> None:
     with pytest.raises(VoiceLiveError, match="there is no such host"):
         Connection("wss://no-such-host.invalid/", {})

@@ -13,13 +13,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from websocket._url import get_proxy_info  # private, but what the connection itself asks
-
 from voicelive import VoiceLiveError, failures
 from voicelive.auth import Access, Service
 from voicelive.call import NO_ANSWER_S, SESSION_TIMEOUT_S
 from voicelive.check_report import Report
-from voicelive.connection import CONNECT_TIMEOUT_S, Connection, tls_context
+from voicelive.connection import CONNECT_TIMEOUT_S, Connection, proxy_before, tls_context
 from voicelive.dial import Plan, dial
 from voicelive.messages import ANSWER_REQUEST, typed_message
 from voicelive.session import ECHO_CODES, Message, wants_reference, without_reference
@@ -39,7 +37,7 @@ def check_network(report: Report, plan: Plan) -> bool:
         report.skip("proxy", "{}:{} (HTTPS_PROXY)".format(*place))
 
     def row(name: str, find: Callable[[Place], str]) -> bool:
-        return report.look(name, partial(explained, find, place))
+        return report.look(name, partial(explained, find, place, is_proxy))
 
     if not (row("name", resolve) and row("TCP", connect)):
         return False
@@ -55,16 +53,17 @@ def first_hop(service: Service) -> tuple[Place, bool]:
     host = parts.hostname or ""
     if service.is_local:
         return (host, parts.port or 80), False
-    proxy_host, proxy_port, _ = get_proxy_info(host, is_secure=True)
-    return ((proxy_host, proxy_port or 80), True) if proxy_host else ((host, parts.port or 443), False)
+    proxy = proxy_before(host)
+    return (proxy, True) if proxy else ((host, parts.port or 443), False)
 
 
-def explained(find: Callable[[Place], str], place: Place) -> str:
+def explained(find: Callable[[Place], str], place: Place, is_proxy: bool) -> str:
     """What is found at a place. Raises VoiceLiveError where nothing is."""
     try:
         return find(place)
     except OSError as error:
-        raise failures.not_connected(error, "{}:{}".format(*place)) from error
+        where = "{}:{}".format(*place)
+        raise failures.not_connected(error, where, where if is_proxy else "") from error
 
 
 def resolve(place: Place) -> str:

@@ -12,9 +12,11 @@ from collections import deque
 from collections.abc import Generator, Mapping
 from contextlib import suppress
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import certifi
 import websocket
+from websocket._url import get_proxy_info  # private, but what the connection itself asks
 
 from voicelive import failures
 from voicelive.audio import BACKLOG_BLOCKS
@@ -185,6 +187,7 @@ class Connection:
 def _handshake(url: str, headers: Mapping[str, str]) -> websocket.WebSocket:
     """Open the socket; a redirect is never followed, so that no token reaches another host."""
     host = url.split("/")[2]
+    proxy = None if url.startswith("ws:") else proxy_before(urlsplit(url).hostname or "")
     log.info("GET %s, headers %s", without_secrets(url), ", ".join(headers))
     started = time.monotonic()
     opened = websocket.WebSocket(
@@ -205,12 +208,21 @@ def _handshake(url: str, headers: Mapping[str, str]) -> websocket.WebSocket:
         log.info("handshake failed: %s", error)
         if opened.status and 300 <= opened.status < 400:
             raise failures.handshake_refused(opened.status, None, None, host) from error
-        raise failures.not_connected(error, host) from error
+        raise failures.not_connected(error, host, "{}:{}".format(*proxy) if proxy else "") from error
     elapsed_ms = 1000 * (time.monotonic() - started)
     log.info("HTTP %s after %.0f ms, headers %s", opened.status, elapsed_ms, opened.headers)
     # With a timeout, TLS never waits inside OpenSSL: one thread can send while another receives.
     opened.settimeout(SOCKET_TIMEOUT_S)
     return opened
+
+
+def proxy_before(host: str) -> tuple[str, int] | None:
+    """The proxy (HTTPS_PROXY) before a host: its own host and port. Raises VoiceLiveError (exit code 2)."""
+    try:
+        proxy_host, proxy_port, _ = get_proxy_info(host, is_secure=True)
+    except ValueError:  # which may tell a part of a password
+        raise failures.unusable_proxy() from None
+    return (proxy_host, proxy_port or 80) if proxy_host else None
 
 
 @functools.cache

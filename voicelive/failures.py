@@ -78,7 +78,8 @@ _PORTAUDIO = {
     "darwin": "Install it: `brew install portaudio`.",
     "win32": "Reinstall it: `python -m pip install --force-reinstall sounddevice`.",
 }
-WITHOUT_SOUND = "`--input FILE.wav` and `--output FILE.wav` stand in for both; with `--no-mic` you type."
+NO_HOST, NO_LISTENER = "there is no such host", "nobody listens there"
+WITHOUT_SOUND = "`--input FILE.wav` and `--output FILE.wav` replace microphone and speaker; with `--no-mic` you type."
 
 
 def in_words(failure: VoiceLiveError) -> str:
@@ -118,23 +119,33 @@ def handshake_refused(
     )
 
 
-def not_connected(error: Exception, host: str) -> VoiceLiveError:
-    """There was no answer to the handshake at all; `error` is the socket's, TLS's or websocket's."""
+def not_connected(error: Exception, host: str, proxy: str = "") -> VoiceLiveError:
+    """There was no answer to the handshake at all; `error` is the socket's, TLS's or websocket's.
+
+    A `proxy` alone is looked up and called; it calls the host.
+    """
     if isinstance(error, websocket.WebSocketBadStatusException):
         return handshake_refused(error.status_code, error.resp_body, error.resp_headers, host)
     if isinstance(error, ssl.SSLCertVerificationError):
         why = f"its certificate is not trusted ({error.verify_message})"
         remedy = "Behind a proxy that opens TLS, let SSL_CERT_FILE name its root certificate."
     elif isinstance(error, websocket.WebSocketAddressException | socket.gaierror):
-        why, remedy = "there is no such host", f"{PLACE} Is there a network?"
+        why, remedy = NO_HOST, f"{PLACE} Is there a network?"
     elif isinstance(error, websocket.WebSocketTimeoutException | TimeoutError):
         why, remedy = "it does not answer", "Check the network, the proxy (HTTPS_PROXY) and the host."
     elif isinstance(error, ConnectionRefusedError):
-        why, remedy = "nobody listens there", f"{PLACE} A stand-in of your own must run first."
+        why, remedy = NO_LISTENER, f"{PLACE} A stand-in of your own must run first."
     else:
         why, remedy = str(error) or type(error).__name__, "Check the network, the proxy and the host."
+    if proxy and why in (NO_HOST, NO_LISTENER):
+        host, remedy = f"the proxy {proxy}", "Check HTTPS_PROXY; NO_PROXY names hosts that need no proxy."
     is_passing = not isinstance(error, ssl.SSLCertVerificationError)
     return VoiceLiveError(f"No connection to {host}: {why}.", remedy, passing=is_passing)
+
+
+def unusable_proxy() -> VoiceLiveError:
+    """The proxy that the environment names is none."""
+    return VoiceLiveError("HTTPS_PROXY names no proxy.", "It must look like http://host:port.", EXIT_USAGE)
 
 
 def service_error(error: Mapping[str, object]) -> VoiceLiveError:
