@@ -240,7 +240,7 @@ def test_who_is_not_signed_in_is_told_so_in_one_line(tmp_path: Path, monkeypatch
 
     assert failure.value.exit_code == EXIT_NO_ACCESS
     assert "Not signed in for https://ai.azure.com: AzureCliCredential:" in failure.value.message
-    assert "\n" not in failure.value.message
+    assert "\n" not in failure.value.message and failure.value.message.endswith(".")
     assert "az login" in failure.value.remedy
 
 

@@ -99,7 +99,8 @@ def not_signed_in(reason: str, scope: str) -> VoiceLiveError:
     line = (telling or lines or reason.splitlines() or ["no reason given"])[0]
     audience = scope.removesuffix("/.default")
     remedy = f"Install the Azure CLI: https://aka.ms/azure-cli. {SIGN_IN}" if "not found" in line else SIGN_IN
-    return VoiceLiveError(f"Not signed in for {audience}: {line}", remedy, EXIT_NO_ACCESS, passing=True)
+    message = f"Not signed in for {audience}: {line.rstrip('.')}."
+    return VoiceLiveError(message, remedy, EXIT_NO_ACCESS, passing=True)
 
 
 def handshake_refused(
