@@ -61,7 +61,10 @@ DOOR: dict[str, tuple[int, list[str]]] = {
     "forget-conversation --conversation-id conv_1": (1, ["conversation_not_found"]),
     "close-after=0,1008": (1, ["code 1008", "policy violation", "Start again"]),
     "drop-after=0": (1, ["The connection was lost. That was 3 times in a row", "Start again later"]),
-    "drop-after=0.2:1 401:2-2": (4, ["The connection was lost. Trying again", "HTTP 401", "`az login`"]),
+    "drop-after=0.2:1 401:2-2": (
+        4,
+        ["The connection was lost. Trying again", "0 reconnects", "HTTP 401", "`az login`"],
+    ),
 }
 
 # Faults → connections that stood, words on stderr; the agent answers in each of these.

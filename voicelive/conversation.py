@@ -40,6 +40,7 @@ class Conversation:
         self.send: Callable[[Message], None] = log.debug  # the connection's, once there is one
         self.id = ""  # of the Foundry conversation, where it can go on in another session
         self.ends_at = float("inf")  # of the session, in seconds of time.monotonic()
+        self.sessions = 0  # so far: the first one and those after each reconnect
         self.ready = threading.Event()  # set when the service has accepted the session
         self.heard_user = False  # the service noticed speech, or something was typed
         self.user_speaks = False
@@ -49,7 +50,6 @@ class Conversation:
         self._lock = threading.Lock()  # held while an event is handled or a message typed
         self._typed: list[str] = []  # messages that wait for the end of a response
         self._owes_answer = False  # response.create is to be sent, or came too early and is sent again
-        self._has_begun = False  # there was a session
         self._transcribes = True  # the user's words will come
         self._recent: list[str] = []  # responses since the user spoke last
         self._items: set[str] = set()  # of this session, with sound: what the service can truncate
@@ -187,14 +187,14 @@ class Conversation:
             self._open_turn = self.user_speaks = False
 
     def _on_session(self, session_id: str) -> None:
-        if not self._has_begun:
+        if not self.sessions:
             self.transcript.head(f"SessionID: {session_id}")
             self.note(f"Session {session_id}")
         else:
             self.transcript.head(f"(reconnected as {session_id})")
             memory = "The conversation goes on." if self.id else "The agent starts anew."
             self.note(f"Connected again, session {session_id}. {memory}")
-        self._has_begun = True
+        self.sessions += 1
 
     def _on_response_done(self, response: str, details: Message) -> None:
         for item in self._running.pop(response, []):
@@ -214,7 +214,7 @@ class Conversation:
             self.note(f"The service refuses the client's echo reference: {failure.message}")
         elif self.ready.is_set():
             self.note(f"The service reports {failure.message} {failure.remedy}".rstrip())
-        elif self._has_begun and self.id:
+        elif self.sessions and self.id:
             self.id = ""  # the service does not go on with it: once more without
             self.note(f"The service reports {failure.message}")
         else:

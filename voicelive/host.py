@@ -94,10 +94,11 @@ class Host:
         """How it went."""
         turns = self._conversation.turns
         xruns = sum(stream.xruns for stream in self.streams)
+        reconnects = max(0, self._conversation.sessions - 1)  # those that came to something
         how = (
             f"Ended after {self._elapsed}: {many(turns.answers, 'answer')}, "
             f"{turns.interruptions} interrupted, "
-            f"{many(self.call.reconnects, 'reconnect')}, {many(xruns, 'xrun')}."
+            f"{many(reconnects, 'reconnect')}, {many(xruns, 'xrun')}."
         )
         if not turns.latencies_s:
             return how
