@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+import pytest
 from held import Speaker
 from servers import websocket_server
 from test_call import Blocks, wait_until
@@ -101,6 +102,15 @@ def test_keys_mute_send_and_end() -> None:
         assert host.status().startswith(" thinking ")
         host._obey("Q")
         assert host.call.over.is_set()
+
+
+def test_who_only_types_is_never_told_that_a_microphone_is_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with hosted() as (host, _):
+        host.types_only = True
+        host._obey("m")
+        host._obey("m")
+
+    assert capsys.readouterr().err == 2 * "There is no microphone to mute: --no-mic.\n"
 
 
 def test_the_summary_counts() -> None:

@@ -128,6 +128,8 @@ class Host:
                 pass
             case "q":
                 self.call.over.set()
+            case "m" if self.types_only:
+                self.screen.note("There is no microphone to mute: --no-mic.")
             case "m":
                 uplink.muted = not uplink.muted
                 self.screen.note("The microphone is muted." if uplink.muted else "The microphone is on.")
