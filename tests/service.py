@@ -94,10 +94,10 @@ class ScriptedService:
             self._send_of_reply("response.audio.delta", delta=delta)
         return began
 
-    def end_reply(self) -> None:
+    def end_reply(self, words: str = "A loud noise.") -> None:
         """All that comes after the last audio delta of a response."""
         self._send_of_reply("response.audio.done")
-        self._send_of_reply("response.audio_transcript.done", transcript="A loud noise.")
+        self._send_of_reply("response.audio_transcript.done", transcript=words)
         self._send("response.done", response={"id": self._response, "status": "completed", "output": []})
 
     def interrupt(self) -> float:

@@ -16,6 +16,8 @@ from typing import Any
 import pyte
 import pytest
 from program import ENDS_WITHIN_S, NAMED, ROOT, environment
+from servers import websocket_server
+from service import ScriptedService
 
 from voicelive.simulator import Simulator
 from voicelive.terminal import is_live, meter
@@ -143,6 +145,18 @@ def test_what_is_typed_is_answered_above_a_status_that_stays(
     assert "  m   mute the microphone, and unmute it" in screen.lines
     assert any(line.startswith("Ended after 0:0") for line in screen.lines)
     assert not any(line.startswith((" listening", " agent speaking", ">")) for line in screen.lines)
+
+
+def test_the_end_of_a_long_answer_is_in_sight_though_the_window_is_too_low_for_all_of_it(logs: Path) -> None:
+    service = ScriptedService()
+    with websocket_server(service.serve) as url:
+        endpoint = url.replace("ws://", "http://")
+        arguments = ("project", "--endpoint", endpoint, *NAMED, *TYPED_ONLY)
+        with terminal(*arguments, log_dir=logs, columns=20) as screen:
+            service.wait_for_blocks()
+            service.begin_reply()
+            service.end_reply("Once upon a time ... " * 40 + "\nThe end.")
+            screen.wait_for("\nThe end.\n>")
 
 
 def mute(screen: Terminal) -> None:

@@ -79,7 +79,10 @@ _PORTAUDIO = {
     "win32": "Reinstall it: `python -m pip install --force-reinstall sounddevice`.",
 }
 NO_HOST, NO_LISTENER = "there is no such host", "nobody listens there"
-WITHOUT_SOUND = "`--input FILE.wav` and `--output FILE.wav` replace both; with `--no-mic` you type."
+WITHOUT_SOUND = (
+    "`--input FILE.wav` and `--output FILE.wav` take the place of microphone and speaker; "
+    "with `--no-mic` you type."
+)
 
 
 def in_words(failure: VoiceLiveError) -> str:

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from prompt_toolkit.application import Application
+from prompt_toolkit.application import Application, get_app
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.layout import BufferControl, FormattedTextControl, HSplit, Layout, Window
 from prompt_toolkit.patch_stdout import StdoutProxy
+from prompt_toolkit.utils import get_cwidth
 
 REFRESH_S = 0.2
 CLOSE_TIMEOUT_S = 0.5
@@ -80,12 +81,16 @@ def arranged(
 ) -> Layout:
     """The line that grows, where there is one; what is typed; the status."""
 
+    def newest() -> str:
+        size = get_app().output.get_size()
+        return last_rows(open_line(), size.columns, max(1, size.rows - 2))
+
     def accept(buffer: Buffer) -> bool:
         on_line(buffer.text.strip())
         return False  # nothing is kept
 
     growing = Window(
-        FormattedTextControl(open_line),
+        FormattedTextControl(newest),
         height=lambda: None if open_line() else 0,
         wrap_lines=True,
         dont_extend_height=True,
@@ -94,3 +99,17 @@ def arranged(
     typed = Window(line, height=1, get_line_prefix=lambda *_: "> ")
     below = Window(FormattedTextControl(status), height=1, style="reverse")
     return Layout(HSplit([growing, typed, below]), focused_element=typed)
+
+
+def last_rows(text: str, columns: int, most: int) -> str:
+    """The end of a text, which is not to be out of sight where the terminal is too low for all of it."""
+    rows, width = [""], 0
+    for character in text:
+        cells = get_cwidth(character)
+        if character == "\n" or width + cells > columns:
+            rows.append("")
+            width = 0
+        if character != "\n":
+            rows[-1] += character
+            width += cells
+    return "\n".join(rows[-most:])
