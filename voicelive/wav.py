@@ -56,7 +56,7 @@ class WavSource(TimedSource):
             self._file = wave.open(str(path), "rb")  # noqa: SIM115  closed by the iteration
             if self._file.getsampwidth() != FRAME_BYTES:
                 raise wave.Error(f"{8 * self._file.getsampwidth()}-bit samples")
-        except (wave.Error, EOFError) as error:
+        except (wave.Error, EOFError, RuntimeError) as error:  # the last, without words, is wave's own
             why = str(error) or "it breaks off"
             raise failures.unusable_file(path, f"no 16-bit PCM WAV ({why})", convert(path)) from error
         except OSError as error:
