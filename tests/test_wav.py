@@ -109,7 +109,7 @@ def test_a_file_that_is_no_wav_is_named_with_the_line_that_converts_it(
         WavSource(path)
 
     assert said in failure.value.message and str(path) in failure.value.message
-    assert f"sox {path} " in failure.value.remedy and "-b 16" in failure.value.remedy
+    assert f"sox {path} " in failure.value.remedy and "-b 16 -c 1 " in failure.value.remedy
     assert failure.value.exit_code == EXIT_USAGE
 
 

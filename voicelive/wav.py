@@ -146,6 +146,9 @@ def paced(blocks: Iterable[bytes], stopped: threading.Event) -> Iterator[bytes]:
 
 
 def convert(path: Path) -> str:
-    """The line that makes a usable WAV file of another."""
+    """The line that makes a usable WAV file of another.
+
+    In mono, for sox writes more than two channels in a form that Python 3.10 and 3.11 do not read.
+    """
     converted = f"{path.with_suffix('')}-pcm16.wav"
-    return f"Convert it: `sox {quote(str(path))} -e signed-integer -b 16 {quote(converted)}`."
+    return f"Convert it: `sox {quote(str(path))} -e signed-integer -b 16 -c 1 {quote(converted)}`."
