@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import sys
 import time
@@ -63,6 +64,20 @@ def test_a_terminal_gets_a_table(simulator: Simulator) -> None:
     assert "\x1b[1mSettings" in checked.text
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", checked.text).splitlines()
     assert max(len(line) for line in lines) <= 80
+
+
+def test_a_console_that_lacks_a_character_shows_a_question_mark(simulator: Simulator) -> None:
+    arguments = ("--project-name", "p", "--agent-name", "Zoë", *FILES)
+    checked = Checked("--endpoint", simulator.endpoint, *arguments, PYTHONIOENCODING="ascii")
+
+    assert checked.exit_code == 0, checked.stderr
+    assert checked.found("agent name") == "Zo? (--agent-name)"
+
+
+def test_what_has_no_remedy_is_named_once_more_at_the_end(simulator: Simulator) -> None:
+    checked = Checked("--endpoint", simulator.endpoint, *NAMED, "--input", "gone.wav", "--output", os.devnull)
+
+    assert checked.text.endswith("microphone: gone.wav: No such file or directory. Then check again.\n")
 
 
 def test_what_is_missing_is_named_and_the_rest_is_looked_at() -> None:

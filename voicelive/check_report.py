@@ -1,5 +1,6 @@
 """How `check` shows what it finds: row by row, in a table on a terminal, as lines elsewhere."""
 
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -19,6 +20,8 @@ class Report:
     def __init__(self, redact: Redactor) -> None:
         self._redact = redact
         self._first: tuple[str, VoiceLiveError] | None = None  # row that failed
+        if sys.stdout is not None:  # one that lacks a character shows a question mark
+            sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
         self._console = Console(highlight=False, markup=False, emoji=False)
         self._is_table = self._console.is_terminal and not self._console.is_dumb_terminal
 
@@ -53,7 +56,10 @@ class Report:
         text, exit_code = "All is well.", 0
         if self._first:
             name, failure = self._first
-            text, exit_code = f"{name}: {failure.remedy} Then check again.", failure.exit_code
+            text, exit_code = (
+                f"{name}: {failure.remedy or failure.message} Then check again.",
+                failure.exit_code,
+            )
         self._console.print(self._redact(printable(text)), soft_wrap=not self._is_table)
         return exit_code
 
