@@ -66,6 +66,15 @@ def test_a_terminal_gets_a_table(simulator: Simulator) -> None:
     assert max(len(line) for line in lines) <= 80
 
 
+@pytest.mark.parametrize("columns", ["80", "20"])
+def test_a_long_address_is_shown_whole(columns: str) -> None:
+    endpoint = "https://contoso-voice-of-the-customers-hotline-in-sweden.invalid"
+    checked = Checked("--endpoint", endpoint, *NAMED, *FILES, FORCE_COLOR="1", COLUMNS=columns, PATH="")
+
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\s", "", checked.text)
+    assert f"endpoint{endpoint}(--endpoint)" in shown
+
+
 def test_a_console_that_lacks_a_character_shows_a_question_mark(simulator: Simulator) -> None:
     arguments = ("--project-name", "p", "--agent-name", "Zoë", *FILES)
     checked = Checked("--endpoint", simulator.endpoint, *arguments, PYTHONIOENCODING="ascii")

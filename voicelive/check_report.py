@@ -13,6 +13,8 @@ from voicelive import VoiceLiveError, failures
 from voicelive.logs import Redactor
 from voicelive.screen import printable
 
+TABLE_COLUMNS = 50  # in a terminal that is narrower, lines
+
 
 class Report:
     """The rows as they are found: a table on a terminal, lines elsewhere."""
@@ -23,7 +25,8 @@ class Report:
         if sys.stdout is not None:  # one that lacks a character shows a question mark
             sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
         self._console = Console(highlight=False, markup=False, emoji=False)
-        self._is_table = self._console.is_terminal and not self._console.is_dumb_terminal
+        is_plain = self._console.is_dumb_terminal or self._console.width < TABLE_COLUMNS
+        self._is_table = self._console.is_terminal and not is_plain
 
     def head(self, title: str) -> None:
         """The title of the rows that follow."""
@@ -69,9 +72,8 @@ class Report:
             lines = found.replace("\n", "\n" + 27 * " ")
             self._console.print(f"{status:>6}  {name:17}  {lines}  {took}".rstrip(), soft_wrap=True)
             return
-        row = Table.grid(
-            Column(width=6), Column(width=17), Column(ratio=1), padding=(0, 2, 0, 0), expand=True
-        )
+        wide = Column(ratio=1, overflow="fold")  # of an address no part is left out
+        row = Table.grid(Column(width=6), Column(width=17), wide, padding=(0, 2, 0, 0), expand=True)
         row.add_column(justify="right")
         row.add_row(
             Text(status, {"ok": "green", "FAILED": "bold red"}.get(status, "")), name, Text(found), took
