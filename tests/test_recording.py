@@ -13,6 +13,7 @@ from program import NAMED, Program
 from soundcard import VirtualSoundCard
 
 from voicelive import VoiceLiveError
+from voicelive.logs import Redactor
 from voicelive.recording import Recording
 from voicelive.simulator import Simulator
 from voicelive.turns import Turn
@@ -122,6 +123,18 @@ def test_half_a_character_does_no_harm(tmp_path: Path) -> None:
 
     assert json.loads((tmp_path / "x.jsonl").read_text())["text"] == "Hi \ud83d"
     assert len(channels(tmp_path / "x.wav")[0]) == 480
+
+
+def test_a_secret_between_quotes_is_hidden_and_the_line_is_still_json(tmp_path: Path) -> None:
+    redact = Redactor()
+    redact.hide('pa"ss\\word')
+    recording = Recording(tmp_path / "x", redact, print)
+
+    recording.keep(Turn("a", "user", 'Is "wss://h/p?agent-access-token=abc" right, or pa"ss\\word?'))
+    recording.close()
+
+    line = json.loads((tmp_path / "x.jsonl").read_text())
+    assert line["text"] == 'Is "wss://h/p?agent-access-token=[hidden]" right, or [hidden]?'
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")

@@ -70,8 +70,7 @@ class Recording:
                 file.setparams((2, FRAME_BYTES, SAMPLE_RATE, 0, "NONE", ""))
                 while (part := self._queue.get()) is not None:
                     if isinstance(part, Turn):
-                        line = json.dumps(self._described(part), ensure_ascii=False)
-                        self._turns.write(self._redact(line) + "\n")
+                        self._turns.write(json.dumps(self._described(part), ensure_ascii=False) + "\n")
                     elif isinstance(part, int):
                         for at in range(0, part, SAMPLE_RATE):  # a second at a time
                             file.writeframes(bytes(2 * FRAME_BYTES * min(SAMPLE_RATE, part - at)))
@@ -92,7 +91,7 @@ class Recording:
 
         return {
             "role": turn.role,
-            "text": turn.text,
+            "text": self._redact(turn.text),
             "start": since(turn.start),
             "end": since(turn.end),
             "interrupted": turn.interrupted,
