@@ -59,10 +59,8 @@ class Report:
         text, exit_code = "All is well.", 0
         if self._first:
             name, failure = self._first
-            text, exit_code = (
-                f"{name}: {failure.remedy or failure.message} Then check again.",
-                failure.exit_code,
-            )
+            text = f"{name}: {failure.remedy or failure.message} Then check again."
+            exit_code = failure.exit_code
         self._console.print(self._redact(printable(text)), soft_wrap=not self._is_table)
         return exit_code
 
