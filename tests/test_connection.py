@@ -71,6 +71,17 @@ def test_a_message_that_is_no_event_costs_itself_and_nothing_else(
     assert "not JSON" in caplog.text or "no JSON object" in caplog.text
 
 
+def test_the_event_that_ends_the_iteration_is_logged_too(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    with (
+        websocket_server(says('{"type": "error", "event_id": "event_7"}')) as url,
+        closing(iter(Connection(url, {}))) as events,
+    ):
+        next(events)
+
+    assert 'received: {"type": "error", "event_id": "event_7"}' in caplog.text
+
+
 def test_messages_and_speech_reach_the_service_in_order() -> None:
     received: queue.Queue[Any] = queue.Queue()
 

@@ -84,8 +84,10 @@ class Connection:
         try:
             while (text := self._receive()) is not None:
                 if event := _parse(text):
-                    yield event
-                    self._log(event, text)  # after it was handled: sound comes first
+                    try:
+                        yield event
+                    finally:  # also the one that ends the iteration
+                        self._log(event, text)  # after it was handled: sound comes first
         finally:
             self._stop_writing()
             self._shut_down()
