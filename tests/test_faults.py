@@ -85,6 +85,11 @@ ON_THE_LINE: dict[str, tuple[int, list[str]]] = {
         ["The connection was lost. Trying again.", "conversation_not_found", "The agent starts anew."],
     ),
     "drop-after=2.5:1": (2, ["The connection was lost. Trying again.", "The conversation goes on."]),
+    "drop-after=2.5:1 forget-conversation:2-9 --conversation-id conv_1": (
+        3,
+        ["conversation_not_found", "The agent starts anew."],
+    ),
+    "drop-after=0.1:1 --conversation-id conv_2": (2, ["The conversation goes on."]),
     "expires-in=3:1": (2, ["(code 1001): session expired. Trying again.", "Connected again"]),
     "incomplete-response late-transcript=3": (1, ["The agent's answer is incomplete: max_output_tokens"]),
     "warning malformed": (1, ["The service warns: Parameter 'tools' is ignored"]),

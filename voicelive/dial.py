@@ -41,9 +41,8 @@ class Dialler:
         """
         access = self._first.pop().result() if self._first else self._sign_in()
         self.request_id = str(uuid.uuid4())
-        target = self._plan.target
-        if conversation_id:
-            target = replace(target, query={**target.query, "conversation-id": conversation_id})
+        query = {**self._plan.target.query, "conversation-id": conversation_id}  # '' also where one was set
+        target = replace(self._plan.target, query=query)
         plan = replace(self._plan, target=target, first_message=first_message)
         return dial(plan, access, self.request_id)
 

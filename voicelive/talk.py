@@ -77,6 +77,7 @@ def _converse(plan: Plan, logs: RunLogs, redact: Redactor, screen: Screen, diall
         where_files_are = "Logs: " + "\n      ".join(map(shown, files))
         screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}\n{where_files_are}")
         call = wire(plan, dialler, transcript, source, sink, recording, screen.note)
+        call.conversation.id = plan.target.query.get("conversation-id", "")
         streams = [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]
         stack.callback(Watch(streams, screen.note).close)
         screen.note("q and Enter, or Ctrl-C, ends it; ? and Enter lists the keys.")
