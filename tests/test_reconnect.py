@@ -218,6 +218,36 @@ def test_a_session_is_renewed_before_it_ends(monkeypatch: pytest.MonkeyPatch) ->
     assert "The session is renewed." in line.notes
 
 
+def test_what_is_typed_while_a_session_is_renewed_waits_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "LEAST_SESSION_S", 1.0)
+    session = {"id": "sess_1", "expires_at": int(time.time()) + 30}
+    updated = json.dumps({"type": "session.updated", "session": session})
+    received: list[str] = []
+    close = Connection.close
+
+    def expires(client: ServerConnection) -> None:
+        client.send(updated)
+        while True:
+            client.recv()
+
+    def listens(client: ServerConnection) -> None:
+        client.send(UPDATED)
+        while True:
+            received.append(str(client.recv()))
+
+    with on_the_line(expires, listens) as line:
+
+        def close_while_somebody_types(connection: Connection) -> None:
+            monkeypatch.setattr(Connection, "close", close)
+            line.conversation.say("Hello.")
+            close(connection)
+
+        monkeypatch.setattr(Connection, "close", close_while_somebody_types)
+        wait_until(line.call, lambda: any("Hello." in message for message in received))
+
+    assert "The session is renewed." in line.notes
+
+
 def test_a_service_that_asks_to_come_back_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     busy = "HTTP/1.1 503 Busy\nRetry-After: 0\nContent-Length: 0\n\n"
     with tcp_server(answers(busy)) as port:

@@ -97,7 +97,8 @@ class Call:
         elif self._connection and not self._renewing:
             is_quiet = self.conversation.is_resting and self.conversation.sink.wait_until_heard(0)
             if self.conversation.ends_at - now < (RENEW_S if is_quiet else RENEW_AT_LAST_S):
-                self._renewing = True
+                self._renewing, self._connected_at = True, math.inf
+                self.conversation.pause()  # what is typed from now on waits for the next session
                 self._connection.close()
 
     def _check_rest(self, now: float, ended_at: float) -> None:
@@ -181,8 +182,8 @@ class Call:
         self.uplink.is_stereo = self.conversation.offers_reference = wants_reference(self.first_message)
         connection.send(self.first_message)
         with closing(connection.__iter__()) as events:
-            for event in events:  # until end() closes the connection, or the service does
-                if not self.over.is_set():
+            for event in events:  # until end() or check() closes the connection, or the service does
+                if not (self.over.is_set() or self._renewing):
                     self._handle(event)
                 if self.uplink.is_stereo and not self.conversation.offers_reference:  # it was refused
                     self.first_message = without_reference(self.first_message)
