@@ -152,6 +152,21 @@ def test_three_connections_in_a_row_that_last_seconds_are_enough() -> None:
     assert len(line.asked) == 3
 
 
+def test_a_service_that_gives_no_further_session_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SESSION_TIMEOUT_S", 0.5)
+
+    def deaf(client: ServerConnection) -> None:
+        client.recv()
+
+    with on_the_line(cuts(), deaf) as line:
+        wait_until(line.call, lambda: len(line.asked) == 3 and line.conversation.ready.is_set())
+
+    assert any("did not accept the session within" in note for note in line.notes)
+
+    with on_the_line(cuts(), deaf, deaf) as line, pytest.raises(VoiceLiveError, match="3 times in a row"):
+        wait_until(line.call, lambda: False)
+
+
 def test_a_connection_that_breaks_the_rules_is_not_tried_again() -> None:
     with on_the_line(talks(code=1008)) as line, pytest.raises(VoiceLiveError, match=r"1008\): so it is"):
         wait_until(line.call, lambda: False)

@@ -91,7 +91,7 @@ class Call:
         now = time.monotonic()
         if not self.conversation.ready.is_set():
             if now - self._connected_at > SESSION_TIMEOUT_S:
-                raise failures.no_session(SESSION_TIMEOUT_S)
+                self._miss_session()
         elif self.uplink.ended_at:
             self._check_rest(now, self.uplink.ended_at)
         elif self._connection and not self._renewing:
@@ -100,6 +100,15 @@ class Call:
                 self._renewing, self._connected_at = True, math.inf
                 self.conversation.pause()  # what is typed from now on waits for the next session
                 self._connection.close()
+
+    def _miss_session(self) -> None:
+        """The service gives no session: it is asked once more where there was one, else VoiceLiveError."""
+        failure = failures.no_session(SESSION_TIMEOUT_S)
+        if not (self.reconnects and self._connection):
+            raise failure
+        self._connected_at = math.inf
+        self.conversation.note(failure.message)
+        self._connection.cut()
 
     def _check_rest(self, now: float, ended_at: float) -> None:
         """After the end of the source the conversation is over when all was said and heard."""
@@ -190,7 +199,8 @@ class Call:
                     self._renewing = True
                     break
         was_accepted = self.conversation.ready.is_set()
-        self._lasted_s, self._connected_at = time.monotonic() - self._connected_at, math.inf
+        self._lasted_s = time.monotonic() - self._connected_at if was_accepted else 0.0
+        self._connected_at = math.inf
         if not self.over.is_set():
             log.info("blocks of speech dropped on the way: %d", connection.dropped_blocks)
             self.conversation.pause()

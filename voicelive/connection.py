@@ -108,6 +108,11 @@ class Connection:
         if self._writer.is_alive() or not self._released.wait(CLOSE_TIMEOUT_S):
             self._shut_down()
 
+    def cut(self) -> None:
+        """End the connection without a goodbye, from any thread. Never waits."""
+        log.info("cutting the connection")
+        self._shut_down()
+
     def _receive(self) -> bytes | None:
         """The next text or binary message; None when there will be none."""
         while True:
