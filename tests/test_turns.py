@@ -1,5 +1,7 @@
 """Who spoke when, how soon the answer was heard, and who was cut off."""
 
+import time
+
 import pytest
 from held import SPEECH_STARTED, UPDATED, Held, added, audio, created, done, words
 
@@ -80,6 +82,21 @@ def test_a_typed_message_is_a_turn_and_waited_for() -> None:
 
     assert [(turn.role, turn.text) for turn in kept.over] == [("user", "Hello"), ("agent", "Noon.")]
     assert len(kept.turns.latencies_s) == 1
+
+
+def test_what_was_said_before_the_line_dropped_is_no_longer_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Kept()
+    kept.handle(UPDATED, SPEECH_STARTED, STOPPED)
+    kept.conversation.pause()
+    later = time.monotonic() + 30
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    kept.conversation.say("Hello")
+
+    kept.handle(UPDATED, created(), added(), audio(b"\1\1" * 480), ANSWERED, done())
+    kept.render(480)
+    kept.settle()
+
+    assert kept.turns.latencies_s == [0.0]
 
 
 def test_an_agent_that_speaks_unasked_has_no_latency() -> None:

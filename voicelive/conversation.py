@@ -179,6 +179,7 @@ class Conversation:
             if self.ready.is_set() and not self._typed:
                 self._owes_answer = False  # it was asked for, in vain
             self.ready.clear()
+            self.turns.forget()
             for item in self._unfinished:
                 self.transcript.finish(item, AGENT_AUDIO)
             self._running.clear()

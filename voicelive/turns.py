@@ -69,6 +69,11 @@ class Turns:
         with self._lock:
             self._asked_at = self._asked_at or time.monotonic()
 
+    def forget(self) -> None:
+        """The connection is gone: no answer is waited for any more."""
+        with self._lock:
+            self._asked_at = None
+
     def agent_sounds(self, item_id: str) -> None:
         """A piece of the agent's sound arrived."""
         with self._lock:
