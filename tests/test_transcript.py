@@ -68,6 +68,18 @@ def test_a_late_question_does_not_hold_the_answer(written: Written, monkeypatch:
     assert written.log.getvalue() == "Agent Text Response:\tNoon.\nUser Input:\tHow late? (late)"
 
 
+def test_a_question_that_let_nothing_pass_is_not_late(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LATE_S", -1.0)  # it took its time
+    written.transcript.expect("u1", USER)
+    written.transcript.release_late()
+    written.transcript.finish("u1", USER, "How late?")
+    written.transcript.finish("a1", AGENT_TEXT, "Noon.")
+
+    assert written.shown == "You: How late?\nAgent: Noon.\n"
+
+
 def test_an_item_goes_behind_the_one_that_it_follows(written: Written) -> None:
     transcript = written.transcript
     transcript.expect("u1", USER)

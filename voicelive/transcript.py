@@ -138,7 +138,7 @@ class Transcript:
             self._show(line)
             if line.is_whole:
                 self._end(line)
-            elif line.kind == USER and time.monotonic() - line.since > LATE_S:
+            elif line.kind == USER and self._waiting[1:] and time.monotonic() - line.since > LATE_S:
                 line.late = True
             else:
                 return
