@@ -90,7 +90,7 @@ class Connection:
                         self._log(event, text)  # after it was handled: sound comes first
         finally:
             self._stop_writing()
-            self._shut_down()
+            self.cut()
             self._writer.join()
             log.info("blocks of speech sent: %d", self._blocks_sent)
             self._socket.shutdown()
@@ -99,19 +99,19 @@ class Connection:
     def close(self) -> None:
         """End the connection, from any thread but the iterating one; takes at most a second.
 
-        The close frame goes out where the writer is free. Where it is not, or the service does not
-        answer, the socket is shut down, which frees both threads.
+        The close frame goes out where the writer is free; else, or without an answer, the line is cut.
         """
         log.info("closing the connection")
         self._stop_writing()
         self._writer.join(CLOSE_TIMEOUT_S)
         if self._writer.is_alive() or not self._released.wait(CLOSE_TIMEOUT_S):
-            self._shut_down()
+            self.cut()
 
     def cut(self) -> None:
-        """End the connection without a goodbye, from any thread. Never waits."""
-        log.info("cutting the connection")
-        self._shut_down()
+        """End the connection without a goodbye, from any thread; never waits, but wakes who does."""
+        if sock := self._socket.sock:
+            with suppress(OSError):  # not SSLSocket.shutdown: it takes TLS away under the other thread's feet
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def _receive(self) -> bytes | None:
         """The next text or binary message; None when there will be none."""
@@ -152,7 +152,7 @@ class Connection:
         except (websocket.WebSocketException, OSError) as error:
             # A send that failed may have left half a frame behind: the connection is of no more use.
             log.info("sending failed: %s", error)
-            self._shut_down()
+            self.cut()
 
     def _next_message(self) -> str | None:
         """What is to be sent next; None when it is time to look around."""
@@ -182,13 +182,6 @@ class Connection:
         with self._wake:
             self._closing = True
             self._wake.notify()
-
-    def _shut_down(self) -> None:
-        """Wake whoever waits for the socket. It stays open: the iterating thread releases it."""
-        if sock := self._socket.sock:
-            with suppress(OSError):
-                # Not SSLSocket.shutdown, which takes TLS away under the other thread's feet.
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _handshake(url: str, headers: Mapping[str, str]) -> websocket.WebSocket:

@@ -138,11 +138,16 @@ class Transcript:
             self._show(line)
             if line.is_whole:
                 self._end(line)
-            elif line.kind == USER and self._waiting[1:] and time.monotonic() - line.since > LATE_S:
+            elif self._is_late(line):
                 line.late = True
             else:
                 return
             self._waiting.pop(0)
+
+    def _is_late(self, line: _Line) -> bool:
+        """Whether other words have waited for those of the user's for too long."""
+        others_wait = any(other.text for other in self._waiting[1:])
+        return line.kind == USER and others_wait and time.monotonic() - line.since > LATE_S
 
     def _show(self, line: _Line) -> None:
         """Bring what is new of a line to the screen."""
