@@ -4,7 +4,6 @@ import io
 import itertools
 import json
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -16,7 +15,6 @@ from websockets.sync.server import ServerConnection
 
 from voicelive import VoiceLiveError
 from voicelive import call as module
-from voicelive import session as session_module
 from voicelive.call import Call, delays
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
@@ -200,67 +198,6 @@ def test_a_normal_close_is_told_and_ends_the_conversation(monkeypatch: pytest.Mo
 def test_a_normal_close_before_the_session_stands_is_a_failure() -> None:
     with on_the_line(lambda client: client.close(1000)) as line, pytest.raises(VoiceLiveError, match="1000"):
         wait_until(line.call, lambda: False)
-
-
-def test_a_clock_that_is_wrong_does_not_renew_without_end() -> None:
-    session = {"id": "sess_1", "expires_at": int(time.time()) - 3600}
-
-    def expired(client: ServerConnection) -> None:
-        client.send(json.dumps({"type": "session.updated", "session": session}))
-        while True:
-            client.recv()
-
-    with on_the_line(expired) as line:
-        wait_until(line.call, line.conversation.ready.is_set)
-        line.call.check()
-
-    assert len(line.asked) == 1
-
-
-def test_a_session_is_renewed_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "LEAST_SESSION_S", 1.0)
-    session = {"id": "sess_1", "expires_at": int(time.time()) + 30}
-    updated = json.dumps({"type": "session.updated", "session": session})
-
-    def expires(client: ServerConnection) -> None:
-        client.send(updated)
-        while True:
-            client.recv()
-
-    with on_the_line(expires) as line:
-        wait_until(line.call, lambda: len(line.asked) == 2)
-
-    assert "The session is renewed." in line.notes
-
-
-def test_what_is_typed_while_a_session_is_renewed_waits_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "LEAST_SESSION_S", 1.0)
-    session = {"id": "sess_1", "expires_at": int(time.time()) + 30}
-    updated = json.dumps({"type": "session.updated", "session": session})
-    received: list[str] = []
-    close = Connection.close
-
-    def expires(client: ServerConnection) -> None:
-        client.send(updated)
-        while True:
-            client.recv()
-
-    def listens(client: ServerConnection) -> None:
-        client.send(UPDATED)
-        while True:
-            received.append(str(client.recv()))
-
-    with on_the_line(expires, listens) as line:
-
-        def close_while_somebody_types(connection: Connection) -> None:
-            monkeypatch.setattr(Connection, "close", close)
-            line.conversation.say("Hello.")
-            close(connection)
-
-        monkeypatch.setattr(Connection, "close", close_while_somebody_types)
-        wait_until(line.call, lambda: any("Hello." in message for message in received))
-
-    assert "The session is renewed." in line.notes
 
 
 def test_a_service_that_asks_to_come_back_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,73 @@
+"""A session that ends by itself is renewed before it does, and nobody notices."""
+
+import json
+import time
+
+import pytest
+from test_call import UPDATED, wait_until
+from test_reconnect import on_the_line
+from websockets.sync.server import ServerConnection
+
+from voicelive import session as session_module
+from voicelive.connection import Connection
+
+
+def test_a_clock_that_is_wrong_does_not_renew_without_end() -> None:
+    session = {"id": "sess_1", "expires_at": int(time.time()) - 3600}
+
+    def expired(client: ServerConnection) -> None:
+        client.send(json.dumps({"type": "session.updated", "session": session}))
+        while True:
+            client.recv()
+
+    with on_the_line(expired) as line:
+        wait_until(line.call, line.conversation.ready.is_set)
+        line.call.check()
+
+    assert len(line.asked) == 1
+
+
+def test_a_session_is_renewed_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "LEAST_SESSION_S", 1.0)
+    session = {"id": "sess_1", "expires_at": int(time.time()) + 30}
+    updated = json.dumps({"type": "session.updated", "session": session})
+
+    def expires(client: ServerConnection) -> None:
+        client.send(updated)
+        while True:
+            client.recv()
+
+    with on_the_line(expires) as line:
+        wait_until(line.call, lambda: len(line.asked) == 2)
+
+    assert "The session is renewed." in line.notes
+
+
+def test_what_is_typed_while_a_session_is_renewed_waits_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "LEAST_SESSION_S", 1.0)
+    session = {"id": "sess_1", "expires_at": int(time.time()) + 30}
+    updated = json.dumps({"type": "session.updated", "session": session})
+    received: list[str] = []
+    close = Connection.close
+
+    def expires(client: ServerConnection) -> None:
+        client.send(updated)
+        while True:
+            client.recv()
+
+    def listens(client: ServerConnection) -> None:
+        client.send(UPDATED)
+        while True:
+            received.append(str(client.recv()))
+
+    with on_the_line(expires, listens) as line:
+
+        def close_while_somebody_types(connection: Connection) -> None:
+            monkeypatch.setattr(Connection, "close", close)
+            line.conversation.say("Hello.")
+            close(connection)
+
+        monkeypatch.setattr(Connection, "close", close_while_somebody_types)
+        wait_until(line.call, lambda: any("Hello." in message for message in received))
+
+    assert "The session is renewed." in line.notes
