@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import select
 import socket
 import ssl
 import threading
@@ -16,6 +17,7 @@ from cryptography.x509.oid import NameOID
 from websockets.sync.server import ServerConnection, serve
 
 TIMEOUT_S = 10
+NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 @contextmanager
@@ -67,20 +69,26 @@ def answers(response: str) -> Callable[[socket.socket], None]:
 
 
 def forwards_to(port: int) -> Callable[[socket.socket], None]:
-    """A handler that passes everything on to another port of this machine, and back."""
+    """A handler that passes everything on to another port of this machine, and back.
 
-    def pump(source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-        with suppress(OSError):
-            target.shutdown(socket.SHUT_RDWR)
+    Both ways on one thread: TLS sockets of Python do not bear two.
+    """
 
     def handler(client: socket.socket) -> None:
-        client.settimeout(None)
-        with socket.create_connection(("127.0.0.1", port)) as server:
-            threading.Thread(target=pump, args=(server, client), daemon=True).start()
-            pump(client, server)
+        with client, socket.create_connection(("127.0.0.1", port)) as server:
+            client.setblocking(False)
+            server.setblocking(False)
+            unsent = {client: bytearray(), server: bytearray()}  # by where it goes
+            is_over = False
+            while not is_over or any(unsent.values()):
+                select.select([] if is_over else [client, server], [to for to in unsent if unsent[to]], [])
+                for source, target in (client, server), (server, client):
+                    with suppress(*NOT_YET):
+                        while data := source.recv(65536):
+                            unsent[target] += data
+                        is_over = True
+                    with suppress(*NOT_YET):
+                        del unsent[target][: target.send(unsent[target])]
 
     return handler
 

@@ -4,6 +4,7 @@ import base64
 import json
 import queue
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +19,8 @@ from websockets.sync.server import ServerConnection
 
 from voicelive import connection as module
 from voicelive.audio import BACKLOG_BLOCKS
-from voicelive.connection import Connection, tls_context
+from voicelive.connection import Connection
+from voicelive.tls import tls_context
 
 
 def says(*frames: str | bytes) -> Callable[[ServerConnection], None]:
@@ -193,12 +195,36 @@ def test_a_quiet_service_that_answers_pings_is_kept(monkeypatch: pytest.MonkeyPa
         assert list(Connection(url, {})) == [{"type": "still there"}]
 
 
+def overlapping(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The calls of a TLS socket that are made during another one; more come with each."""
+    found: list[str] = []
+    locks: dict[ssl.SSLSocket, threading.Lock] = {}
+
+    def watched(call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(tls: ssl.SSLSocket, *arguments: object) -> Any:
+            lock = locks.setdefault(tls, threading.Lock())
+            if not (is_alone := lock.acquire(blocking=False)):
+                found.append(call.__name__)
+            try:
+                return call(tls, *arguments)
+            finally:
+                if is_alone:
+                    lock.release()
+
+        return wrapper
+
+    for call in ssl.SSLSocket.recv, ssl.SSLSocket.send:
+        monkeypatch.setattr(ssl.SSLSocket, call.__name__, watched(call))
+    return found
+
+
 def test_over_tls_one_thread_sends_while_another_receives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trusted, context = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     monkeypatch.setattr("voicelive.connection.tls_context", tls_context.__wrapped__)  # read it anew
+    overlaps = overlapping(monkeypatch)
 
     def echo(client: ServerConnection) -> None:
         for frame in client:
@@ -217,3 +243,4 @@ def test_over_tls_one_thread_sends_while_another_receives(
         reader.join()
 
     assert [event and event["n"] for event in received] == list(range(500))
+    assert not overlaps, "OpenSSL takes one call at a time"

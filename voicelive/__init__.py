@@ -18,6 +18,7 @@ Reading order, along the sound:
     echo          what was played while the microphone heard a block
     uplink        from the microphone to the connection
     connection    one WebSocket that speaks dicts
+    tls           its TLS: whom it trusts, and how two threads share it
     session       the session that the service is asked for
     messages      what the service is told besides
     conversation  what the events mean, and what is answered

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
 
 import typer
 
@@ -92,7 +92,7 @@ def find_settings(options: Options) -> Settings:
     return Settings(options.flags, os.environ, read_env_file(ROOT / ".env"))
 
 
-def start(find_target: FindTarget, options: Options) -> None:
+def start(find_target: FindTarget, options: Options) -> NoReturn:
     """Check everything that a person can get wrong, all at once, then hold the conversation, and exit."""
     from voicelive.talk import talk
 

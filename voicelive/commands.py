@@ -32,10 +32,9 @@ def add_run(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
         settings = cli.find_settings(options)
         if settings.get(ENDPOINT):
             cli.start(targets[variant], options)
-        else:
-            why = "still holds a placeholder" if settings.is_unfilled(ENDPOINT) else "is not set"
-            cli.say(f"{ENDPOINT.variables[0]} {why}: this is the demo, with a stand-in.")
-            hold_demo(targets[variant], options)
+        why = "still holds a placeholder" if settings.is_unfilled(ENDPOINT) else "is not set"
+        cli.say(f"{ENDPOINT.variables[0]} {why}: this is the demo, with a stand-in.")
+        hold_demo(targets[variant], options)
 
     @app.command()
     @cli.takes(*OF_AN_AGENT)

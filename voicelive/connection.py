@@ -1,11 +1,9 @@
 """One WebSocket that speaks dicts."""
 
 import base64
-import functools
 import json
 import logging
 import socket
-import ssl
 import threading
 import time
 from collections import deque
@@ -14,13 +12,13 @@ from contextlib import suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-import certifi
 import websocket
 from websocket._url import get_proxy_info  # private, but what the connection itself asks
 
 from voicelive import failures
 from voicelive.audio import BACKLOG_BLOCKS
 from voicelive.logs import brief, without_secrets
+from voicelive.tls import SharedSSLSocket, tls_context
 
 log = logging.getLogger(__name__)
 
@@ -211,8 +209,9 @@ def _handshake(url: str, headers: Mapping[str, str]) -> websocket.WebSocket:
         raise failures.not_connected(error, host, "{}:{}".format(*proxy) if proxy else "") from error
     elapsed_ms = 1000 * (time.monotonic() - started)
     log.info("HTTP %s after %.0f ms, headers %s", opened.status, elapsed_ms, opened.headers)
-    # With a timeout, TLS never waits inside OpenSSL: one thread can send while another receives.
     opened.settimeout(SOCKET_TIMEOUT_S)
+    if isinstance(opened.sock, SharedSSLSocket):
+        opened.sock.share(SOCKET_TIMEOUT_S)
     return opened
 
 
@@ -223,19 +222,6 @@ def proxy_before(host: str) -> tuple[str, int] | None:
     except ValueError:  # which may tell a part of a password
         raise failures.unusable_proxy() from None
     return (proxy_host, proxy_port or 80) if proxy_host else None
-
-
-@functools.cache
-def tls_context() -> ssl.SSLContext:
-    """The system's trusted roots (or SSL_CERT_FILE's); certifi's where the system has none.
-
-    One for all connections: the roots take 0.8 MiB, which OpenSSL does not give back each time.
-    """
-    context = ssl.create_default_context()
-    paths = ssl.get_default_verify_paths()
-    if not (paths.cafile or paths.capath or context.get_ca_certs()):
-        context.load_verify_locations(certifi.where())
-    return context
 
 
 def _parse(data: bytes) -> dict[str, Any] | None:
