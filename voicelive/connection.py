@@ -207,8 +207,7 @@ def _handshake(url: str, headers: Mapping[str, str]) -> websocket.WebSocket:
         if opened.status and 300 <= opened.status < 400:
             raise failures.handshake_refused(opened.status, None, None, host) from error
         raise failures.not_connected(error, host, "{}:{}".format(*proxy) if proxy else "") from error
-    elapsed_ms = 1000 * (time.monotonic() - started)
-    log.info("HTTP %s after %.0f ms, headers %s", opened.status, elapsed_ms, opened.headers)
+    log.info("HTTP %s after %.3f s, headers %s", opened.status, time.monotonic() - started, opened.headers)
     opened.settimeout(SOCKET_TIMEOUT_S)
     if isinstance(opened.sock, SharedSSLSocket):
         opened.sock.share(SOCKET_TIMEOUT_S)

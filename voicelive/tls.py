@@ -29,9 +29,11 @@ class SharedSSLSocket(ssl.SSLSocket):
         self.settimeout(0)
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """As of any socket: at most so many bytes, b"" at the end."""
         return self._ask(super().recv, buflen, flags)
 
     def send(self, data: Any, flags: int = 0) -> int:
+        """As of any socket: how many bytes were sent."""
         return self._ask(super().send, data, flags)
 
     def _ask(self, call: Callable[..., T], *arguments: object) -> T:
