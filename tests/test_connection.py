@@ -162,10 +162,12 @@ def test_a_service_that_stops_reading_costs_a_second_of_speech_and_no_more() -> 
         reader = Reader(connection)
         block = bytes(960)
 
-        while connection.dropped_blocks == 0:  # until the buffers between are full
-            connection.send_audio(block)
-        for _ in range(1_000):
-            connection.send_audio(block)
+        sent = -1
+        while connection._blocks_sent > sent:  # until the buffers between are full
+            sent = connection._blocks_sent
+            for _ in range(1_000):
+                connection.send_audio(block)
+            time.sleep(0.2)  # for the writer, which must not get any further
 
         assert len(connection._blocks) == BACKLOG_BLOCKS
         started = time.monotonic()
