@@ -30,7 +30,8 @@ def project_target(settings: Settings) -> AgentTarget:
     """
     project = settings.require(PROJECT_NAME)
     if "/" in project:
-        settings.reject(f"project name must be the name only, such as {project.rpartition('/')[2]!r}")
+        last = project.rstrip("/").rpartition("/")[2]
+        settings.reject(f"project name must be the name only, such as {last!r}")
     by_option = settings.is_option(AGENT_NAME)
     by_id = settings.is_option(AGENT_ID) and not by_option
     name, colon, version = ("" if by_id else settings.get(AGENT_NAME)).partition(":")
