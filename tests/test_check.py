@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checked import FILES, Checked, over_tls
-from program import NAMED, fake_az
+from program import NAMED, ROOT, SAMPLE, environment, fake_az
 from pulseaudio import SAMPLE_RATE_HZ
 from soundcard import VirtualSoundCard
 
@@ -87,6 +88,23 @@ def test_what_has_no_remedy_is_named_once_more_at_the_end(simulator: Simulator) 
     checked = Checked("--endpoint", simulator.endpoint, *NAMED, "--input", "gone.wav", "--output", os.devnull)
 
     assert checked.text.endswith("microphone: gone.wav: No such file or directory. Then check again.\n")
+
+
+def test_a_file_that_cannot_take_the_sound_is_told(simulator: Simulator, tmp_path: Path) -> None:
+    output = str(tmp_path / "gone" / "heard.wav")
+    checked = Checked("--endpoint", simulator.endpoint, *NAMED, "--input", str(SAMPLE), "--output", output)
+
+    assert checked.exit_code == 2
+    assert "cannot be written" in checked.found("speaker", "FAILED")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_where_nobody_can_read_it_the_exit_code_still_tells() -> None:
+    command = [sys.executable, "voicelive_agent.py", "check", *FILES]
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(command, cwd=ROOT, env=environment(), stdout=full, stderr=subprocess.PIPE)
+
+    assert (run.returncode, run.stderr) == (2, b"")
 
 
 def test_what_is_missing_is_named_and_the_rest_is_looked_at() -> None:

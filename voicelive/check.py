@@ -93,7 +93,7 @@ def check_sound(report: Report, plan: Plan, tone: bool) -> None:
     if has_portaudio or options.input:
         report.look("microphone", lambda: listen(options))
     if options.output:
-        report.skip("speaker", f"the file {options.output}")  # which is not to be emptied
+        report.look("speaker", partial(replaceable, options.output))
     elif has_portaudio:
         report.look("speaker", lambda: play(options, tone))
 
@@ -140,6 +140,13 @@ def play(options: Options, tone: bool) -> str:
                 raise VoiceLiveError(f"{sink.name} plays nothing.", "Try another --output-device.")
         about = sink.stream.about if isinstance(sink, Speaker) else sink.name
         return f"{about}{'; a tone was played' if tone else ''}"
+
+
+def replaceable(path: Path) -> str:
+    """A file in place of the speaker, which is not emptied here. Raises VoiceLiveError."""
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise failures.unusable_file(path, "it cannot be written")
+    return f"the file {path}"
 
 
 def check_sign_in(report: Report, plan: Plan, hide: Callable[[str], None]) -> Access | None:

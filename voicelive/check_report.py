@@ -1,9 +1,9 @@
 """How `check` shows what it finds: row by row, in a table on a terminal, as lines elsewhere."""
 
-import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -22,15 +22,13 @@ class Report:
     def __init__(self, redact: Redactor) -> None:
         self._redact = redact
         self._first: tuple[str, VoiceLiveError] | None = None  # row that failed
-        if sys.stdout is not None:  # one that lacks a character shows a question mark
-            sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
         self._console = Console(highlight=False, markup=False, emoji=False)
         is_plain = self._console.is_dumb_terminal or self._console.width < TABLE_COLUMNS
         self._is_table = self._console.is_terminal and not is_plain
 
     def head(self, title: str) -> None:
         """The title of the rows that follow."""
-        self._console.print(Text(title, "bold"))
+        self._print(Text(title, "bold"))
 
     def look(self, name: str, find: Callable[[], str]) -> bool:
         """A row with what `find` finds, and how long that took; whether it raised no VoiceLiveError."""
@@ -61,14 +59,18 @@ class Report:
             name, failure = self._first
             text = f"{name}: {failure.remedy or failure.message} Then check again."
             exit_code = failure.exit_code
-        self._console.print(self._redact(printable(text)), soft_wrap=not self._is_table)
+        self._print(self._redact(printable(text)), soft_wrap=not self._is_table)
         return exit_code
+
+    def _print(self, what: Text | Table | str, soft_wrap: bool = False) -> None:
+        with suppress(OSError):  # nobody reads, or the disk is full: the exit code still tells
+            self._console.print(what, soft_wrap=soft_wrap)
 
     def _show(self, status: str, name: str, found: str, took: str) -> None:
         found = self._redact(printable(found))
         if not self._is_table:
             lines = found.replace("\n", "\n" + 27 * " ")
-            self._console.print(f"{status:>6}  {name:17}  {lines}  {took}".rstrip(), soft_wrap=True)
+            self._print(f"{status:>6}  {name:17}  {lines}  {took}".rstrip(), soft_wrap=True)
             return
         wide = Column(ratio=1, overflow="fold")  # of an address no part is left out
         row = Table.grid(Column(width=6), Column(width=17), wide, padding=(0, 2, 0, 0), expand=True)
@@ -76,4 +78,4 @@ class Report:
         row.add_row(
             Text(status, {"ok": "green", "FAILED": "bold red"}.get(status, "")), name, Text(found), took
         )
-        self._console.print(row)
+        self._print(row)

@@ -65,6 +65,9 @@ def _parameter(name: str, about: tuple[Any, ...], default: Any, shown: str = "")
 @contextmanager
 def failures_told() -> Iterator[None]:
     """Around a command: VoiceLiveError and Ctrl-C become a line and an exit code, a bug its traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # a console that lacks a character shows a question mark
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         yield
     except (typer.Exit, typer.Abort):
@@ -77,6 +80,17 @@ def failures_told() -> Iterator[None]:
     except Exception:  # before there is a technical log
         say(f"{traceback.format_exc()}{failures.in_words(failures.bug())}")
         raise typer.Exit(EXIT_FAILED) from None
+    finally:
+        give_up_unread()
+
+
+def give_up_unread() -> None:
+    """Drop what nobody takes from stdout: Python would try again at its end, and exit with 120 for it."""
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except OSError:  # the reader has gone, or the disk is full
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(text: str) -> None:

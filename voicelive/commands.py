@@ -1,6 +1,5 @@
 """The commands that serve both kinds of project: run, demo, check and devices."""
 
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -112,5 +111,4 @@ def devices() -> None:
     from voicelive.devices import import_sounddevice, table
 
     with cli.failures_told(), suppress(OSError):  # nobody reads
-        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-        print(table(import_sounddevice(), "input", "output"), flush=True)
+        print(table(import_sounddevice(), "input", "output"))

@@ -220,6 +220,8 @@ def proxy_before(host: str) -> tuple[str, int] | None:
         proxy_host, proxy_port, _ = get_proxy_info(host, is_secure=True)
     except ValueError:  # which may tell a part of a password
         raise failures.unusable_proxy() from None
+    if proxy_host is proxy_port is None:  # "host:3128", without http://, which would be passed over
+        raise failures.unusable_proxy()
     return (proxy_host, proxy_port or 80) if proxy_host else None
 
 

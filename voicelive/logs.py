@@ -127,7 +127,7 @@ def c_libraries_into(file: TextIO) -> Iterator[None]:
     if sys.stderr is None:  # started without one: its number may be another file's
         yield
         return
-    screen = os.fdopen(os.dup(2), "w", 1, sys.stderr.encoding, "backslashreplace")
+    screen = os.fdopen(os.dup(2), "w", 1, sys.stderr.encoding, "replace")
     with screen, contextlib.redirect_stderr(screen):
         os.dup2(file.fileno(), 2)
         try:

@@ -58,9 +58,6 @@ class Screen:
         self._redact = redact
         self._lock = threading.RLock()  # guards both streams and the open line
         self._said_on_terminal = sys.stdout is not None and sys.stdout.isatty()
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # a console that lacks a character shows a question mark
-                stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
     def begin_line(self, text: str) -> None:
         """Start a line of what was said."""
