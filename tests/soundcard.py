@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pulseaudio import (
+    FIRST,
     SAMPLE_RATE_HZ,
     SPEAKER,
     STOP_TIMEOUT_S,
@@ -132,13 +133,13 @@ class VirtualSoundCard:
             self._spoken += 1
             path, arguments = self._folder / f"speech_{self._spoken}.raw", STREAM_ARGUMENTS
             path.write_bytes(sound)
-        command = ["pacat", "--playback", "--device=mic_feed", "--latency-msec=20", *arguments]
+        command = [*FIRST, "pacat", "--playback", "--device=mic_feed", "--latency-msec=20", *arguments]
         return self.start([*command, path], stdin=subprocess.DEVNULL)
 
     @contextmanager
     def recording(self, device: str = SPEAKER) -> Iterator[Recording]:
         """Record what the speaker plays (or what the MICROPHONE hears) while the block runs."""
-        command = ["parec", f"--device={device}", "--latency-msec=5", *STREAM_ARGUMENTS]
+        command = [*FIRST, "parec", f"--device={device}", "--latency-msec=5", *STREAM_ARGUMENTS]
         process = self.start(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         recording = Recording(process)
         try:

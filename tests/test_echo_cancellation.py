@@ -1,6 +1,5 @@
 """`--echo-cancellation client`: both channels on the wire, beside each other, and the ways around it."""
 
-import re
 import time
 from pathlib import Path
 
@@ -31,14 +30,9 @@ def wait_until(moment: float) -> None:
 @pytest.mark.timeout(120)
 def test_the_echo_lies_just_behind_the_reference_whatever_happens(tmp_path: Path) -> None:
     """On a card whose microphone is the speaker's monitor."""
-    for attempt in range(3):
-        first, second, log = heard_on_two_cards(tmp_path / str(attempt))
-        told = [lags_ms(first), lags_ms(second)]
-        shares = [share_of_near(*lags) for lags in told]
-        if min(shares) > 0.8 or not any(map(int, re.findall(r"(\d+) xruns$", log, re.MULTILINE))):
-            break  # else the machine had other work, and dropped sound
+    told = [lags_ms(blocks) for blocks in heard_on_two_cards(tmp_path)]
 
-    assert min(shares) > 0.8, told
+    assert min(share_of_near(*lags) for lags in told) > 0.8, told
 
 
 def share_of_near(*lags: tuple[float, float]) -> float:
@@ -48,12 +42,12 @@ def share_of_near(*lags: tuple[float, float]) -> float:
     return float(np.mean((settled > 0) & (settled < 20) & (np.abs(settled - np.median(settled)) < NEAR_MS)))
 
 
-def heard_on_two_cards(folder: Path) -> tuple[Blocks, Blocks, str]:
-    """What the service got before and after the card was replaced, and the technical log."""
+def heard_on_two_cards(folder: Path) -> tuple[Blocks, Blocks]:
+    """What the service got before and after the card was replaced."""
     card = VirtualSoundCard(folder)
     env = {**card.environment, "PULSE_SOURCE": SPEAKER}
     service = ScriptedService()
-    (folder / "logs").mkdir(parents=True)
+    (folder / "logs").mkdir()
     try:
         with websocket_server(service.serve) as url:
             command = ("project", "--endpoint", url.replace("ws://", "http://"), *NAMED, *IN_STEREO)
@@ -73,7 +67,7 @@ def heard_on_two_cards(folder: Path) -> tuple[Blocks, Blocks, str]:
                 second = list(service.blocks)
                 program.type("q")
                 assert program.wait() == 0
-        return first, second, program.technical_log
+        return first, second
     except UnavailableError as reason:
         pytest.skip(str(reason))
     finally:
