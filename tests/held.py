@@ -50,6 +50,7 @@ class Held:
 
 UPDATED: Event = {"type": "session.updated", "session": {"id": "sess_1"}}
 SPEECH_STARTED: Event = {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "u2"}
+SPEECH_STOPPED: Event = {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 100, "item_id": "u2"}
 
 
 def created(response: str = "resp_1") -> Event:
@@ -58,6 +59,10 @@ def created(response: str = "resp_1") -> Event:
 
 def added(response: str = "resp_1", item: str = "item_1") -> Event:
     return {"type": "response.output_item.added", "response_id": response, "item": {"id": item}}
+
+
+def whole(response: str = "resp_1", item: str = "item_1") -> Event:
+    return {"type": "response.output_item.done", "response_id": response, "item": {"id": item}}
 
 
 def audio(pcm: bytes, response: str = "resp_1", item: str = "item_1") -> Event:

@@ -36,7 +36,7 @@ ROOT = folder_without_settings()
 SAMPLE = ROOT / "voicelive" / "sample.wav"
 NAMED = ("--project-name", "p", "--agent-name", "anna")  # an agent, for the command `project`
 TIMEOUT_S = 30
-ENDS_WITHIN_S = 3  # on a free machine one; on any, less than the timeouts that nothing may wait for
+ENDS_WITHIN_S = 4  # on a free machine one; on any, less than the timeouts that nothing may wait for
 SLICE_S = 0.1
 # Of the tests' own environment only what a program needs; no setting and no sign-in gets through.
 KEPT = (

@@ -1,6 +1,6 @@
 """Speaking over the agent: what falls silent, what is written, and what the service is told."""
 
-from held import SPEECH_STARTED, UPDATED, Held, added, audio, created, done, words
+from held import SPEECH_STARTED, UPDATED, Held, added, audio, created, done, whole, words
 
 from voicelive.audio import RAMP_FRAMES
 
@@ -122,6 +122,16 @@ def test_the_log_marks_an_answer_that_was_cut_off() -> None:
     held.handle(words(" a time"), done(status="cancelled"))
 
     assert held.log.getvalue() == "Agent Audio Response:\tOnce upon (interrupted)"
+
+
+def test_what_was_said_and_heard_whole_is_not_cut_off_while_a_tool_runs() -> None:
+    held = Held(is_current=True)
+    held.handle(UPDATED, created(), added(), words("One moment."), audio(b"\1\1" * 480), whole())
+    held.render(480)
+    held.handle(added(item="tool"), SPEECH_STARTED, done(status="cancelled"))
+
+    assert held.log.getvalue() == "Agent Audio Response:\tOne moment."
+    assert (held.sent, held.turns.interruptions) == ([], 0)
 
 
 def test_a_session_may_forbid_interruptions() -> None:

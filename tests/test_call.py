@@ -184,6 +184,7 @@ def test_the_call_is_over_when_the_source_ended_and_all_was_answered(
 ) -> None:
     monkeypatch.setattr(module, "SETTLE_S", 0.1)
     answer = (
+        '{"type": "input_audio_buffer.speech_stopped"}',
         '{"type": "response.created", "response": {"id": "resp_1"}}',
         '{"type": "response.done", "response": {"id": "resp_1", "status": "completed"}}',
     )

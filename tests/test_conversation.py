@@ -1,7 +1,7 @@
 """What each event means: no thread, no network and no sound is needed for it."""
 
 import pytest
-from held import SPEECH_STARTED, UPDATED, Event, Held, added, audio, created, done, words
+from held import SPEECH_STARTED, SPEECH_STOPPED, UPDATED, Event, Held, added, audio, created, done, words
 
 from voicelive import EXIT_NO_ACCESS, VoiceLiveError
 
@@ -19,12 +19,23 @@ def test_a_turn_is_open_until_its_answer_begins() -> None:
     held = Held()
     held.handle(UPDATED)
     states = []
-    for event in (SPEECH_STARTED, {"type": "input_audio_buffer.speech_stopped"}, created(), done()):
+    for event in (SPEECH_STARTED, SPEECH_STOPPED, created(), done()):
         held.handle(event)
         states.append(held.conversation.is_resting)
 
     assert states == [False, False, False, True]
     assert held.conversation.heard_user
+
+
+def test_an_answer_to_something_else_does_not_end_a_turn() -> None:
+    held = Held()
+    held.handle(UPDATED, SPEECH_STARTED)
+    states = []
+    for event in (created("greeting"), done("greeting"), SPEECH_STOPPED, created(), done()):
+        held.handle(event)
+        states.append(held.conversation.is_resting)
+
+    assert states == [False, False, False, False, True]
 
 
 def test_the_question_stands_above_the_answer() -> None:
@@ -49,6 +60,16 @@ def test_the_question_stands_above_the_answer() -> None:
     )
 
     assert held.log.getvalue() == "User Input:\tHow late is it?\nAgent Audio Response:\tNoon."
+
+
+def test_words_that_will_not_come_any_more_hold_nothing_back() -> None:
+    held = Held()
+    held.handle(UPDATED, {"type": "input_audio_buffer.committed", "item_id": "u1"})
+    held.handle(created(), added(), words("It is"))
+    held.conversation.pause()
+    held.handle({"type": "session.created", "session": {"id": "sess_2"}})
+
+    assert held.log.getvalue() == "Agent Audio Response:\tIt is\n(reconnected as sess_2)"
 
 
 def test_a_session_without_transcription_holds_no_answer() -> None:
@@ -110,14 +131,18 @@ def test_what_goes_wrong_is_shown_and_the_conversation_goes_on(event: Event, not
     assert held.render(1) == b"\1\0"
 
 
-def test_an_error_before_the_session_stands_ends_the_run() -> None:
+@pytest.mark.parametrize("conversation", ["", "conv_1"])
+def test_an_error_before_the_session_stands_ends_the_run(conversation: str) -> None:
+    held = Held()
+    held.conversation.id = conversation
+    held.handle({"type": "session.created", "session": {"id": "sess_1"}})
     error = {
         "type": "error",
         "error": {"code": "invalid_request_error", "message": "Unauthorized to AI Agent service"},
     }
 
     with pytest.raises(VoiceLiveError, match="Unauthorized") as failure:
-        Held().handle(error)
+        held.handle(error)
 
     assert failure.value.exit_code == EXIT_NO_ACCESS
     assert "Foundry User" in failure.value.remedy

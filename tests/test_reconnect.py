@@ -137,6 +137,15 @@ def test_a_service_that_has_forgotten_the_conversation_is_asked_once_more_withou
     assert line.asked == ["", "conv_1", ""]
 
 
+def test_a_conversation_that_has_no_id_here_goes_on_by_the_one_it_was_asked_for() -> None:
+    nameless = json.dumps({"type": "response.created", "response": {"id": "resp_1", "conversation_id": ""}})
+
+    with on_the_line(cuts(CREATED, DONE), cuts(nameless, DONE)) as line:
+        wait_until(line.call, lambda: len(line.asked) == 3)
+
+    assert line.asked == ["", "conv_1", "conv_1"]
+
+
 def test_what_was_under_way_is_no_longer_waited_for() -> None:
     with on_the_line(cuts(CREATED)) as line:
         wait_until(line.call, lambda: len(line.asked) == 2 and line.conversation.ready.is_set())

@@ -3,11 +3,10 @@
 import time
 
 import pytest
-from held import SPEECH_STARTED, UPDATED, Held, added, audio, created, done, words
+from held import SPEECH_STARTED, SPEECH_STOPPED, UPDATED, Held, added, audio, created, done, words
 
 from voicelive.turns import HASTY_TIMES, Turn, Turns
 
-STOPPED = {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 100, "item_id": "u2"}
 SAID = {
     "type": "conversation.item.input_audio_transcription.completed",
     "item_id": "u2",
@@ -38,7 +37,7 @@ class Kept(Held):
 
 def test_a_question_and_its_answer() -> None:
     kept = Kept()
-    kept.handle(UPDATED, SPEECH_STARTED, STOPPED, COMMITTED, SAID, created(), added())
+    kept.handle(UPDATED, SPEECH_STARTED, SPEECH_STOPPED, COMMITTED, SAID, created(), added())
     kept.handle(audio(b"\1\1" * 480), ANSWERED, done())
 
     kept.settle()
@@ -86,7 +85,7 @@ def test_a_typed_message_is_a_turn_and_waited_for() -> None:
 
 def test_what_was_said_before_the_line_dropped_is_no_longer_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Kept()
-    kept.handle(UPDATED, SPEECH_STARTED, STOPPED)
+    kept.handle(UPDATED, SPEECH_STARTED, SPEECH_STOPPED)
     kept.conversation.pause()
     later = time.monotonic() + 30
     monkeypatch.setattr(time, "monotonic", lambda: later)
@@ -130,10 +129,32 @@ def test_an_agent_that_is_cut_off_at_once_again_and_again_may_hear_itself() -> N
     assert kept.turns.seems_to_hear_itself
 
 
+def test_who_types_over_the_agent_is_no_echo() -> None:
+    kept = Kept()
+    kept.handle(UPDATED)
+    for number in range(HASTY_TIMES):
+        kept.handle(created(f"r{number}"), audio(b"\1\1" * 4_800, f"r{number}", f"i{number}"))
+        kept.render(480)
+        kept.conversation.say("Wait.")
+        typed = {"id": f"u{number}", "role": "user", "content": [{"type": "input_text", "text": "Wait."}]}
+        kept.handle(done(f"r{number}"), {"type": "conversation.item.created", "item": typed})
+
+    assert kept.turns.interruptions == HASTY_TIMES
+    assert not kept.turns.seems_to_hear_itself
+
+
+def test_an_answer_in_text_counts() -> None:
+    kept = Kept()
+    text = {"type": "response.text.done", "text": "Noon.", "response_id": "resp_1", "item_id": "item_1"}
+    kept.handle(UPDATED, created(), added(), text, done())
+
+    assert kept.turns.answers == 1
+
+
 def test_noise_without_words_does_not_pile_up() -> None:
     kept = Kept()
     for number in range(1_000):
-        kept.handle({**SPEECH_STARTED, "item_id": f"u{number}"}, {**STOPPED, "item_id": f"u{number}"})
+        kept.handle({**SPEECH_STARTED, "item_id": f"u{number}"}, {**SPEECH_STOPPED, "item_id": f"u{number}"})
         kept.settle()
 
     assert len(kept.turns._turns) <= 101

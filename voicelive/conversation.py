@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from voicelive import failures
-from voicelive.audio import SAMPLE_RATE, Account, Sink
+from voicelive.audio import SAMPLE_RATE, Sink
 from voicelive.messages import ANSWER_REQUEST, CANCELLATION, UNIMPORTANT, truncation, typed_message
 from voicelive.session import ECHO_CODES, Message, ends_at
 from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, TYPED, USER, Transcript
@@ -40,13 +40,13 @@ class Conversation:
         self.send: Callable[[Message], None] = log.debug  # the connection's, once there is one
         self.id = ""  # of the Foundry conversation, where it can go on in another session
         self.ends_at = float("inf")  # of the session, in seconds of time.monotonic()
-        self.sessions = 0  # so far: the first one and those after each reconnect
+        self.sessions = 0  # accepted so far: the first one and those after each reconnect
         self.ready = threading.Event()  # set when the service has accepted the session
         self.heard_user = False  # the service noticed speech, or something was typed
         self.user_speaks = False
         self.offers_reference = False  # what was played, as a second channel; until the service refuses
         self._open_turn = False  # the user spoke, or speaks, or an answer was asked for, and none came yet
-        self._running: dict[str, list[str]] = {}  # responses in the making → their items
+        self._running: dict[str, list[str]] = {}  # responses in the making → their items in the making
         self._lock = threading.Lock()  # held while an event is handled or a message typed
         self._typed: list[str] = []  # messages that wait for the end of a response
         self._owes_answer = False  # response.create is to be sent, or came too early and is sent again
@@ -58,11 +58,10 @@ class Conversation:
     @property
     def is_resting(self) -> bool:
         """Whether nobody is speaking, as far as the service knows."""
-        return not (self._owes_answer or self._open_turn or self._running)
+        return not (self._owes_answer or self._open_turn or self._running or self.user_speaks)
 
     @property
     def _unfinished(self) -> list[str]:
-        """The items of the responses in the making."""
         return [item for items in self._running.values() for item in items]
 
     def handle(self, event: Message) -> None:
@@ -77,6 +76,7 @@ class Conversation:
                 case "session.updated", {"session": Mapping() as session}:
                     self._transcribes = session.get("input_audio_transcription", True) is not None
                     self.ends_at = ends_at(session)
+                    self.sessions += not self.ready.is_set()
                     self.ready.set()
                     self._go_on()
                 case "error", {"error": Mapping() as error}:
@@ -126,7 +126,7 @@ class Conversation:
                     self._interrupt()
                 self.turns.user_begins(str(event.get("item_id")))
             case "input_audio_buffer.speech_stopped", _:
-                self.user_speaks = False
+                self._open_turn, self.user_speaks = True, False  # in this order: is_resting needs no lock
                 self.turns.user_ends(str(event.get("item_id")))
             case "input_audio_buffer.committed", {"item_id": str(item)} if self._transcribes:
                 self.transcript.expect(item, USER)
@@ -151,13 +151,17 @@ class Conversation:
         """The agent's side: responses, their sound and their words."""
         match event.get("type"), event:
             case "response.created", {"response": {"id": str(response)} as details}:
-                if self.is_current and isinstance(conversation := details.get("conversation_id"), str):
-                    self.id = conversation  # on the current route it can go on in another session
+                if self.is_current and (conversation := details.get("conversation_id")):  # may be ''
+                    self.id = str(conversation)
                 self._running[response] = []
                 self._open_turn = False  # not earlier: is_resting needs no lock
                 self._recent.append(response)
             case "response.output_item.added", {"response_id": str(response), "item": {"id": str(item)}}:
                 self._running.get(response, []).append(item)
+            case "response.output_item.done", {"response_id": str(response), "item": {"id": str(item)}}:
+                if item in self._running.get(response, []):  # from now on only its sound can be cut off
+                    self._running[response].remove(item)
+                    self.transcript.finish(item, AGENT_AUDIO)
             case "response.done", {"response": {"id": str(response)} as details}:
                 self._on_response_done(response, details)
             case _, {"response_id": str(response)} if response in self._forgotten:
@@ -180,8 +184,7 @@ class Conversation:
                 self._owes_answer = False  # it was asked for, in vain
             self.ready.clear()
             self.turns.forget()
-            for item in self._unfinished:
-                self.transcript.finish(item, AGENT_AUDIO)
+            self.transcript.complete()
             self._running.clear()
             self._items.clear()
             self.ends_at = float("inf")
@@ -195,7 +198,6 @@ class Conversation:
             self.transcript.head(f"(reconnected as {session_id})")
             memory = "The conversation goes on." if self.id else "The agent starts anew."
             self.note(f"Connected again, session {session_id}. {memory}")
-        self.sessions += 1
 
     def _on_response_done(self, response: str, details: Message) -> None:
         for item in self._running.pop(response, []):
@@ -230,21 +232,19 @@ class Conversation:
         self.turns.agent_sounds(item)  # sound comes first
 
     def _interrupt(self) -> None:
-        """Fall silent at once, and for good: nothing of the responses so far is heard any more."""
+        """Fall silent at once, and for good: nothing of the responses so far is heard any more.
+
+        Mark what was cut off, and tell the service, where it wants to know, how much of it was heard.
+        """
         cut_off = self.sink.interrupt()
-        unfinished = self._unfinished
         self._forgotten.extend(self._recent)
         self._recent.clear()
-        for item in unfinished:
+        for item in self._unfinished:
             self.transcript.interrupt(item)
         for account in cut_off:
-            if account.heard < account.received or account.item_id in unfinished:
-                self._cut_off(account)
-
-    def _cut_off(self, account: Account) -> None:
-        """Mark an answer, and tell the service, where it wants to know, how much of it was heard."""
-        item = account.item_id
-        self.transcript.interrupt(item)
-        self.turns.interrupt(item)
-        if self.is_current and item in self._items:
-            self.send(truncation(item, account.heard * 1000 // SAMPLE_RATE))
+            item = account.item_id
+            if account.heard < account.received or item in self._unfinished:
+                self.transcript.interrupt(item)
+                self.turns.interrupt(item)
+                if self.is_current and item in self._items:
+                    self.send(truncation(item, account.heard * 1000 // SAMPLE_RATE))

@@ -135,9 +135,9 @@ def user_may_interrupt(message: Message) -> bool:
 def ends_at(session: Message) -> float:
     """When a session that was accepted ends, in seconds of time.monotonic(); inf where that is not told.
 
-    It is told by the service's clock, and ours may be wrong: no session is shorter than LEAST_SESSION_S.
+    It is told by the service's clock, and ours may be wrong: no session ends within LEAST_SESSION_S.
     """
     match session.get("expires_at"):
-        case int(expires_at):
-            return time.monotonic() + max(expires_at - time.time(), LEAST_SESSION_S)
+        case int(expires_at) if (left_s := expires_at - time.time()) > LEAST_SESSION_S:
+            return time.monotonic() + left_s
     return float("inf")

@@ -110,12 +110,17 @@ class Transcript:
         with self._lock:
             self._advance()
 
-    def close(self) -> None:
+    def complete(self) -> None:
         """Write what is there of the lines that will not be whole any more."""
         with self._lock:
-            for line in self._waiting:
+            for line in self._lines.values():
                 line.is_whole = True
             self._advance()
+
+    def close(self) -> None:
+        """The same, and end the last line."""
+        self.complete()
+        with self._lock:
             self._screen.close_line()
             self._write_log(self._line_break)
             self._line_break, self._last = "", None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from voicelive.audio import Account
-from voicelive.transcript import TYPED, USER
+from voicelive.transcript import AGENT_TEXT, TYPED, USER
 
 log = logging.getLogger(__name__)
 
@@ -98,8 +98,10 @@ class Turns:
         with self._lock:
             turn = self._turn(item_id, "user" if kind in (USER, TYPED) else "agent")
             turn.text = text
+            self.answers += kind == AGENT_TEXT
             if kind == TYPED:
                 turn.start = turn.end = time.monotonic()
+                self._hasty = 0  # it was a person who cut in
 
     def settle(self, is_all_heard: bool) -> None:
         """See what became of the turns; `is_all_heard`: nothing is left to be heard."""
