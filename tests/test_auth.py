@@ -58,12 +58,13 @@ def test_an_endpoint_becomes_the_url_of_the_socket(endpoint: str, url: str) -> N
         ("ftp://r", "must look like https://"),
         ("https://", "must look like https://"),
         ("https://r:port", "ort"),
-        ("https://user:pass@r", "no user"),
-        ("https://r?api-version=1", "no ?"),
+        ("https://user:pass@r:1", "no user, no ? and no #: set it to https://r:1"),
+        ("wss://r/voice-live/realtime?api-version=1", "no ? and no #: set it to https://r"),
         ("http://r.services.ai.azure.com", "use https"),
         ("http://127.0.0.1.example.com", "use https"),
         ("ws://localhost.example.com", "use https"),
         ("https://r.services.ai.azure.com/api/projects/p", "endpoint to https://r.services.ai.azure.com and"),
+        ("https://r.services.ai.azure.com/api/projects/p/openai/v1/?a=b", "the project name to p"),
     ],
 )
 def test_an_impossible_endpoint_is_explained(endpoint: str, said: str) -> None:

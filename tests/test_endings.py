@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -39,12 +40,15 @@ def test_a_refusal_is_told_with_the_request_id_and_the_log(logs: Path, sound: tu
             log_dir=logs,
         )
         assert program.wait() == 4
+        command = program.stderr.rpartition("To look at each part: ")[2]
+        checked = subprocess.run(shlex.split(command), cwd=ROOT, env=environment(), capture_output=True)
 
+    assert checked.returncode == 4
+    assert b"Principal lacks a role." in checked.stdout
     assert "Principal lacks a role." in program.stderr
     assert "`Cognitive Services User` and `Foundry User`" in program.stderr
     assert re.search(r"Request id: [0-9a-f-]{36}", program.stderr)
     assert "_voicelive.log" in program.stderr
-    assert program.stderr.endswith(" voicelive_agent.py check project\n")
 
 
 def test_an_agent_that_the_service_does_not_know_ends_the_run(
@@ -155,14 +159,14 @@ def test_a_closed_stdin_is_no_reason_to_end(
             ["endpoint still holds a placeholder"],
         ),
         (["demo", "--input", "no.wav"], ["no.wav: No such file"]),
-        (["demo", "--input", "README.md"], ["README.md: no 16-bit PCM WAV", "sox README.md"]),
+        (["demo", "--input", "README.md"], ["README.md: no 16-bit PCM WAV", "ffmpeg -i README.md"]),
         (["demo", "--session", "requirements.txt"], ["requirements.txt: no JSON"]),
         (["demo", "--input", str(SAMPLE), "--output", str(SAMPLE)], ["name the same file"]),
         (["demo", "--log-dir", "README.md"], ["logs cannot be written to"]),
         (["demo", "--no-such-option"], ["No such option"]),
         (["dance"], ["No such command"]),
         (["demo", "--endpoint", "https://host"], ["The demo takes no --endpoint"]),
-        (["project", *NAMED, "--endpoint", "https://u:hunter2@host"], ["'host'", "must end with the host"]),
+        (["project", *NAMED, "--endpoint", "https://u:hunter2@host"], ["'host'", "must have no user"]),
         (["project", "--project-name", "p", "--agent-name", ":3"], ["must stand before its version"]),
     ],
 )
@@ -224,6 +228,7 @@ def test_a_disk_that_is_full_is_told_once_and_the_conversation_goes_on(
     assert program.returncode == 0, program.stderr
     assert "Agent: You spoke" in program.stdout
     assert program.stderr.count("The conversation log is not written any more") == 1
+    assert program.stderr.count("The technical log is not complete") == 1
     assert program.stderr.count("The recording is not complete: File too large.") == 1
     assert "Traceback" not in program.stderr
     assert all(path.stat().st_size <= 700 for path in logs.iterdir())

@@ -54,6 +54,17 @@ def test_all_that_is_missing_is_named_at_once() -> None:
     assert "endpoint is missing: set AZURE_VOICE_LIVE_ENDPOINT (or --endpoint)" in failure.value.message
     assert "project name still holds a placeholder: set AI_FOUNDRY_PROJECT_NAME" in failure.value.message
     assert "the voice is hoarse" in failure.value.message
+    assert "Copy .env.example" in failure.value.remedy
+
+
+def test_an_env_file_that_was_filled_in_is_not_to_be_copied_over() -> None:
+    settings = Settings({}, {}, {"AI_FOUNDRY_PROJECT_NAME": "p"})
+    settings.require(ENDPOINT)
+
+    with pytest.raises(VoiceLiveError) as failure:
+        settings.raise_problems()
+
+    assert ".env.example" not in failure.value.remedy
 
 
 def test_an_env_file_may_come_from_notepad(tmp_path: Path) -> None:
@@ -71,6 +82,14 @@ def test_an_env_file_that_is_no_text_is_named(tmp_path: Path) -> None:
         read_env_file(path)
 
     assert failure.value.exit_code == 2
+
+
+def test_a_line_of_an_env_file_that_is_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text('PROJECT_NAME=p\nAZURE_VOICE_LIVE_ENDPOINT: https://r\nAGENT_NAME="anna\n')
+
+    with pytest.raises(VoiceLiveError, match=r"\.env cannot be read: line 2, 3 is no NAME=value\."):
+        read_env_file(path)
 
 
 def test_no_env_file_is_no_mistake(tmp_path: Path) -> None:

@@ -115,6 +115,17 @@ def terminal(*arguments: str, log_dir: Path, columns: int = 80, **variables: str
         opened.close()
 
 
+def test_who_has_no_sound_card_can_type_when_the_sample_has_spoken(logs: Path) -> None:
+    with terminal("demo", log_dir=logs) as screen:
+        screen.wait_for("Agent: You spoke")
+        screen.wait_for(" listening")
+        screen.type("Hello\r")
+        screen.wait_for('Agent: You wrote "Hello".')
+        screen.type("q\r")
+
+        assert screen.wait() == 0
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_what_is_typed_is_answered_above_a_status_that_stays(
     simulator: Simulator, logs: Path, columns: int

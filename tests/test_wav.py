@@ -109,7 +109,7 @@ def test_a_file_that_is_no_wav_is_named_with_the_line_that_converts_it(
         WavSource(path)
 
     assert said in failure.value.message and str(path) in failure.value.message
-    assert f"sox {path} " in failure.value.remedy and "-b 16 -c 1 " in failure.value.remedy
+    assert f"ffmpeg -i {path} -ac 1 -c:a pcm_s16le {path.with_suffix('')}-pcm16.wav" in failure.value.remedy
     assert failure.value.exit_code == EXIT_USAGE
 
 
@@ -119,7 +119,7 @@ def test_other_sample_widths_are_refused_with_the_line_that_converts_them(tmp_pa
     with pytest.raises(VoiceLiveError, match="32-bit samples") as failure:
         WavSource(path)
 
-    assert "sox" in failure.value.remedy
+    assert "ffmpeg" in failure.value.remedy
 
 
 @pytest.mark.parametrize("name", ["missing.wav", "."])

@@ -114,13 +114,12 @@ def websocket_url(endpoint: str) -> str:
     scheme = {"https": "wss", "wss": "wss", "http": "ws", "ws": "ws"}.get(parts.scheme)
     if not (scheme and host):
         raise ValueError("must look like https://my-resource.services.ai.azure.com")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must end with the host or a path: no user, no ? and no #")
+    bare = f"https://{parts.netloc.rpartition('@')[2]}"
     if "/api/projects/" in parts.path:
-        resource, _, project = endpoint.partition("/api/projects/")
-        raise ValueError(
-            f"is a project's: set the endpoint to {resource} and the project name to {project.strip('/')}"
-        )
+        project = parts.path.partition("/api/projects/")[2].partition("/")[0]
+        raise ValueError(f"is a project's: set the endpoint to {bare} and the project name to {project}")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError(f"must have no user, no ? and no #: set it to {bare}")
     if scheme == "ws" and not is_this_machine(host):
         raise ValueError("plain text leaves this machine unprotected: use https")
     path = parts.path.rstrip("/").removesuffix(PATH)

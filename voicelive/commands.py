@@ -13,7 +13,7 @@ from voicelive.settings import ENDPOINT, OF_AN_AGENT
 
 Variant = Literal["project", "hub"]
 
-TALKING = ("greet", "no_mic", "verbose", "record", "log_dir")  # what `check` has no use for
+TALKING = ("greet", "verbose", "record", "log_dir")  # what `check` has no use for
 
 
 def add_to(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:

@@ -60,6 +60,7 @@ class RedactingHandler(logging.StreamHandler):  # type: ignore[type-arg]  # no g
     def __init__(self, file: TextIO, redact: Redactor) -> None:
         super().__init__(file)
         self.setFormatter(logging.Formatter(_FORMAT))
+        self.is_incomplete = False
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
@@ -67,7 +68,9 @@ class RedactingHandler(logging.StreamHandler):  # type: ignore[type-arg]  # no g
         return self._redact(super().format(record))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
-        if not isinstance(sys.exc_info()[1], OSError):
+        if isinstance(sys.exc_info()[1], OSError):
+            self.is_incomplete = True
+        else:
             super().handleError(record)
 
 
@@ -94,7 +97,7 @@ class RunLogs:
         return self._folder / f"{self._stamp}_{name}"
 
     @contextlib.contextmanager
-    def collecting(self) -> Iterator[None]:
+    def collecting(self) -> Iterator[RedactingHandler]:
         """Send every log record of the process to the technical log until the end, then close both."""
         handler = RedactingHandler(self.technical, self._redact)
         root = logging.getLogger()
@@ -103,7 +106,7 @@ class RunLogs:
         root.setLevel(logging.DEBUG)
         hook, threading.excepthook = threading.excepthook, log_thread_failure
         try:
-            yield
+            yield handler
         finally:
             threading.excepthook = hook
             root.setLevel(level)

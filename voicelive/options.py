@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -24,3 +25,10 @@ class Options:
     verbose: Annotated[bool, "Show the name of each event."] = False
     record: Annotated[bool, "Keep the sound of both, and their turns, beside the logs."] = False
     log_dir: Annotated[Path, "Folder for the two log files; else logs/ beside the script."] = ROOT / "logs"
+
+    def as_typed(self) -> list[str]:
+        """Those that `check` takes, too, as they were typed: ["--endpoint", "https://…", …]."""
+        sound = {name: getattr(self, name) for name in ("input", "output", "input_device", "output_device")}
+        given = {**self.flags, "session": self.session, **sound}
+        typed = [("--" + name.replace("_", "-"), str(value)) for name, value in given.items() if value]
+        return [*chain(*typed), *(["--no-mic"] if self.no_mic else [])]

@@ -35,11 +35,11 @@ def shown(path: Path) -> str:
     return str(path)
 
 
-def own_command(arguments: str) -> str:
+def own_command(*arguments: str) -> str:
     """How to run this program from here, with these arguments."""
     script = Path(__file__).resolve().parents[1] / "voicelive_agent.py"
     quoted = list2cmdline if os.name == "nt" else join
-    return f"{quoted([shown(Path(sys.executable)), shown(script)])} {arguments}"
+    return quoted([shown(Path(sys.executable)), shown(script), *arguments])
 
 
 class Screen:

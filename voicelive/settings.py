@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from voicelive import EXIT_USAGE, VoiceLiveError
 from voicelive.screen import own_command
@@ -151,11 +153,12 @@ class Settings:
     def raise_problems(self) -> None:
         """Raise VoiceLiveError (exit code 2) that names everything noted so far, if anything."""
         if self._problems:
-            check = "check hub" if CONNECTION_STRING in self.found else "check"
+            check = ("check", "hub") if CONNECTION_STRING in self.found else ("check",)
+            copy = "" if self._env_file else "Copy .env.example to .env and fill it in. "
             raise VoiceLiveError(
                 "These settings need a look:\n" + "\n".join(f"  {p}" for p in self._problems),
-                "Copy .env.example to .env and fill it in; README says where in the portal each value "
-                f"is found. `{own_command(check)}` shows what counts and where it comes from; "
+                f"{copy}README says where in the portal each value is found. "
+                f"`{own_command(*check)}` shows what counts and where it comes from; "
                 f"`{own_command('demo')}` needs none.",
                 EXIT_USAGE,
             )
@@ -172,11 +175,13 @@ def read_env_file(path: Path) -> dict[str, str]:
     Raises VoiceLiveError (exit code 2) for one that cannot be read.
     """
     try:
-        values = dotenv_values(path, encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+        if odd := [str(line.original.line) for line in parse_stream(StringIO(text)) if line.error]:
+            raise ValueError(f"line {', '.join(odd)} is no NAME=value")
+    except (OSError, ValueError) as error:
         raise VoiceLiveError(
             f"{path} cannot be read: {error}.",
             "It must be a text file in UTF-8 that you may read, one NAME=value a line.",
             EXIT_USAGE,
         ) from error
-    return {name: value for name, value in values.items() if value}
+    return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value}

@@ -96,6 +96,7 @@ def words_about(subject: Speech | str, in_sound: bool) -> str:
     if isinstance(subject, Speech):
         deed = "I repeat it, for" if in_sound else "I cannot understand it, for"
         return f"You spoke for {subject.spoken_ms / 1000:.1f} s; {deed} I am only a stand-in."
-    why = f'You wrote "{subject[:LONGEST_QUOTE]}".' if subject else "You asked me to speak."
+    quote = subject if len(subject) <= LONGEST_QUOTE else f"{subject[:LONGEST_QUOTE]} ..."
+    why = f'You wrote "{quote}".' if subject else "You asked me to speak."
     deed = "I am only a stand-in and play my one recording." if in_sound else "I am only a stand-in."
     return f"{why} {deed}"

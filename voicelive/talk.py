@@ -22,6 +22,7 @@ from voicelive.recording import Recording
 from voicelive.screen import Screen, own_command, shown
 from voicelive.session import user_may_interrupt, wants_reference, without_reference
 from voicelive.soundcard import Microphone, Speaker, Watch
+from voicelive.terminal import has_keyboard
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 from voicelive.wav import TimedSink, TimedSource, WavSink, WavSource
@@ -42,7 +43,7 @@ def talk(plan: Plan) -> int:
     redact = Redactor()
     logs = RunLogs(plan.options.log_dir, redact)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends it as Ctrl-C does
-    with logs.collecting(), c_libraries_into(logs.technical):
+    with logs.collecting() as handler, c_libraries_into(logs.technical):
         screen = Screen(redact)
         dialler = Dialler(plan, redact.hide)
         try:
@@ -51,12 +52,16 @@ def talk(plan: Plan) -> int:
         except Exception as error:
             log.exception("failed")
             failure = error if isinstance(error, VoiceLiveError) else failures.bug()
+        finally:
+            if handler.is_incomplete:
+                screen.note("The technical log is not complete: the disk is full, or the folder has gone.")
         screen.note(failures.in_words(failure))
         if dialler.request_id:
             screen.note(f"Request id: {dialler.request_id}")
         screen.note(f"Technical log: {shown(logs.path('voicelive.log'))}")
         if plan.target.variant in KINDS and not plan.options.is_demo:
-            screen.note(f"To look at each part: {own_command(f'check {plan.target.variant}')}")
+            command = own_command("check", plan.target.variant, *plan.options.as_typed())
+            screen.note(f"To look at each part: {command}")
         return failure.exit_code
 
 
@@ -163,7 +168,7 @@ def open_source(options: Options, note: Callable[[str], None] = log.info) -> Sou
         if not options.is_demo or failure.exit_code == EXIT_USAGE:
             raise
         note(f"{failure.message} A recorded sample speaks in your place.")
-        return WavSource(SAMPLE)
+        return WavSource(SAMPLE, then=repeat(SILENCE) if has_keyboard() else ())
 
 
 def open_sink(options: Options, instead: Path, note: Callable[[str], None] = log.info) -> Sink:

@@ -17,11 +17,16 @@ KEYS = """Keys, each with Enter:
 Any other text goes to the agent."""
 
 
+def has_keyboard() -> bool:
+    """Whether somebody can type."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def is_live(variables: Mapping[str, str]) -> bool:
     """Whether the terminal can have a part that stays in place."""
     if variables.get("NO_COLOR") or variables.get("TERM") == "dumb":
         return False
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+    return has_keyboard() and sys.stdout is not None and sys.stdout.isatty()
 
 
 def meter(peak: float) -> str:

@@ -6,7 +6,7 @@ import time
 import wave
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path
 from shlex import quote
 
@@ -49,9 +49,12 @@ class TimedSource:
 class WavSource(TimedSource):
     """A WAV file as a Source: 16-bit PCM of any rate and channel count, as fast as it would be spoken."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file. Raises VoiceLiveError (exit code 2) for one that is no 16-bit PCM WAV."""
-        super().__init__(shown(path), self._converted())
+    def __init__(self, path: Path, then: Iterable[bytes] = ()) -> None:
+        """Open the file; blocks of `then` follow it.
+
+        Raises VoiceLiveError (exit code 2) for one that is no 16-bit PCM WAV.
+        """
+        super().__init__(shown(path), chain(self._converted(), then))
         try:
             self._file = wave.open(str(path), "rb")  # noqa: SIM115  closed by the iteration
             if self._file.getsampwidth() != FRAME_BYTES:
@@ -148,7 +151,7 @@ def paced(blocks: Iterable[bytes], stopped: threading.Event) -> Iterator[bytes]:
 def convert(path: Path) -> str:
     """The line that makes a usable WAV file of another.
 
-    In mono, for sox writes more than two channels in a form that Python 3.10 and 3.11 do not read.
+    In mono, for more than two channels are written in a form that Python 3.10 and 3.11 do not read.
     """
     converted = f"{path.with_suffix('')}-pcm16.wav"
-    return f"Convert it: `sox {quote(str(path))} -e signed-integer -b 16 -c 1 {quote(converted)}`."
+    return f"Convert it: `ffmpeg -i {quote(str(path))} -ac 1 -c:a pcm_s16le {quote(converted)}`."
