@@ -52,7 +52,8 @@ def client_environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def daemon(folder: Path) -> Iterator[None]:
+def daemon(folder: Path) -> "Iterator[subprocess.Popen[bytes]]":
+    """Run PulseAudio while the block runs: its process."""
     (folder / "client.conf").write_text(CLIENT_CONF)
     (folder / "asound.conf").write_text(ALSA_CONF)
     command = [*FIRST, "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disable-shm=yes"]
@@ -74,7 +75,7 @@ def daemon(folder: Path) -> Iterator[None]:
     with daemon:
         try:
             _wait_until_serving(daemon, folder / "daemon.log")
-            yield
+            yield daemon
         finally:
             stop(daemon)
 

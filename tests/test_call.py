@@ -55,15 +55,22 @@ class Sink(Playback):
 
 
 @contextmanager
-def on_the_line(service: Callable[[ServerConnection], None], source: Blocks) -> Iterator[Call]:
-    """A call with a service of one's own, ended with the block."""
+def on_the_line(
+    service: Callable[[ServerConnection], None], source: Blocks, before: Callable[[], object] = bool
+) -> Iterator[Call]:
+    """A call with a service of one's own, ended with the block; `before` is called before it connects."""
     redact = Redactor()
     transcript = Transcript(Screen(redact), io.StringIO(), redact)
     sink = Sink()
     conversation = Conversation(sink, transcript, Turns(sink.account), note=lambda _: None)
     with websocket_server(service) as url:
         first_message = {"type": "session.update", "session": {}}
-        call = Call(lambda *_: Connection(url, {}), first_message, conversation, source)
+
+        def connect(*_: object) -> Connection:
+            before()
+            return Connection(url, {})
+
+        call = Call(connect, first_message, conversation, source)
         call.start()
         try:
             yield call
@@ -190,6 +197,26 @@ def test_the_call_is_over_when_the_source_ended_and_all_was_answered(
     )
     with on_the_line(listens(SPEECH_STARTED, *answer), Blocks(BLOCK)) as call:
         wait_until(call, call.over.is_set)
+
+
+def test_a_connection_that_comes_after_the_end_is_cut() -> None:
+    begun, ended, gone = threading.Event(), threading.Event(), threading.Event()
+
+    def service(client: ServerConnection) -> None:
+        with suppress(ConnectionClosed):
+            while True:
+                client.recv()
+        gone.set()
+
+    def connecting() -> None:
+        begun.set()
+        ended.wait(10)
+
+    with on_the_line(service, Blocks(), connecting) as call:
+        assert begun.wait(10)
+        call.end()
+        ended.set()
+        assert gone.wait(10)
 
 
 def test_a_microphone_of_nothing_but_zeros_is_noticed() -> None:

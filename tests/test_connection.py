@@ -3,22 +3,17 @@
 import base64
 import json
 import queue
-import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import certificate, forwards_to, read_head, tcp_server, websocket_server
-from websockets.exceptions import ConnectionClosed
+from servers import certificate, forwards_to, tcp_server, websocket_server
 from websockets.sync.server import ServerConnection
 
-from voicelive import connection as module
-from voicelive.audio import BACKLOG_BLOCKS
 from voicelive.connection import Connection
 from voicelive.tls import tls_context
 
@@ -105,96 +100,6 @@ def test_messages_and_speech_reach_the_service_in_order() -> None:
     assert messages[0] == {"type": "session.update", "session": {}}
     assert [base64.b64decode(message["audio"]) for message in messages[1:]] == [b"\1\2", b"\3\4"]
     assert messages[1]["type"] == "input_audio_buffer.append"
-
-
-def test_the_service_s_code_and_reason_are_kept() -> None:
-    with websocket_server(lambda client: client.close(1008, "too many tries")) as url:
-        connection = Connection(url, {})
-        assert list(connection) == []
-
-    assert (connection.close_code, connection.close_reason) == (1008, "too many tries")
-
-
-def test_a_line_that_is_cut_ends_the_iteration() -> None:
-    with websocket_server(lambda client: client.socket.shutdown(socket.SHUT_RDWR)) as url:
-        connection = Connection(url, {})
-        assert list(connection) == []
-
-    assert connection.close_code is None
-
-
-def test_closing_says_goodbye_and_frees_the_reader() -> None:
-    code: queue.Queue[int | None] = queue.Queue()
-
-    def handler(client: ServerConnection) -> None:
-        try:
-            client.recv()
-        except ConnectionClosed as closed:
-            code.put(closed.rcvd.code if closed.rcvd else None)
-
-    with websocket_server(handler) as url:
-        connection = Connection(url, {})
-        reader = Reader(connection)
-        connection.close()
-        reader.join()
-
-    assert code.get(timeout=10) == 1000
-
-
-def accepts_and_reads_nothing(client: socket.socket) -> None:
-    """A service that takes the connection and then never reads again."""
-    from websockets.http11 import Request
-    from websockets.server import ServerProtocol
-
-    protocol = ServerProtocol()
-    protocol.receive_data(read_head(client))
-    (request,) = protocol.events_received()
-    assert isinstance(request, Request)
-    protocol.send_response(protocol.accept(request))
-    for data in protocol.data_to_send():
-        client.sendall(data)
-    threading.Event().wait(30)
-
-
-def test_a_service_that_stops_reading_costs_a_second_of_speech_and_no_more() -> None:
-    with tcp_server(accepts_and_reads_nothing) as port:
-        connection = Connection(f"ws://127.0.0.1:{port}/", {})
-        reader = Reader(connection)
-        block = bytes(960)
-
-        sent = -1
-        while connection._blocks_sent > sent:  # until the buffers between are full
-            sent = connection._blocks_sent
-            for _ in range(1_000):
-                connection.send_audio(block)
-            time.sleep(0.2)  # for the writer, which must not get any further
-
-        assert len(connection._blocks) == BACKLOG_BLOCKS
-        started = time.monotonic()
-        connection.close()
-        reader.join()
-        assert time.monotonic() - started < 2
-
-
-def test_a_peer_that_shows_no_sign_of_life_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PING_INTERVAL_S", 0.2)
-    with tcp_server(accepts_and_reads_nothing) as port:
-        connection = Connection(f"ws://127.0.0.1:{port}/", {})
-
-        assert list(connection) == []
-
-    assert connection.close_code is None
-
-
-def test_a_quiet_service_that_answers_pings_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PING_INTERVAL_S", 0.1)
-
-    def quiet(client: ServerConnection) -> None:
-        threading.Event().wait(0.7)
-        client.send('{"type": "still there"}')
-
-    with websocket_server(quiet) as url:
-        assert list(Connection(url, {})) == [{"type": "still there"}]
 
 
 def overlapping(monkeypatch: pytest.MonkeyPatch) -> list[str]:

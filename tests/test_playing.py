@@ -137,3 +137,25 @@ def test_a_stream_with_repeated_xruns_moves_to_a_safer_latency(sound_card: Virtu
     child = sound_card.start([sys.executable, "-c", STRUGGLING], cwd=ROOT)
 
     assert child.wait(timeout=20) == 0
+
+
+SHUT_DOWN = """
+import time
+import sounddevice
+from voicelive.soundcard import Speaker, Watch
+
+speaker = Speaker()
+speaker.stream.shut()
+sounddevice._terminate()
+watch = Watch([speaker.stream], print)
+while speaker.stream.is_lost:
+    time.sleep(0.05)
+watch.close()
+speaker.close()
+"""
+
+
+def test_portaudio_that_did_not_start_is_started_again(sound_card: VirtualSoundCard) -> None:
+    child = sound_card.start([sys.executable, "-c", SHUT_DOWN], cwd=ROOT)
+
+    assert child.wait(timeout=20) == 0

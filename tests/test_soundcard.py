@@ -1,12 +1,13 @@
 """A conversation on a sound card: the virtual one, under the real PortAudio."""
 
 import re
+import signal
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
-from program import SAMPLE, Program
+from program import ENDS_WITHIN_S, SAMPLE, Program
 from pulseaudio import UnavailableError, daemon
 from soundcard import Recording, VirtualSoundCard, levels
 
@@ -105,3 +106,23 @@ def test_a_sound_server_that_is_started_anew_costs_no_more_than_the_pause(tmp_pa
 
     assert program.conversation_log.count("SessionID: ") == 1, "the session went on"
     assert "User Input:\t(" in program.conversation_log
+
+
+@pytest.mark.parametrize("code", [0, 128 + signal.SIGTERM])
+def test_a_sound_server_that_hangs_holds_up_no_end(tmp_path: Path, code: int) -> None:
+    folder = tmp_path / "card"
+    folder.mkdir()
+    card = VirtualSoundCard(folder)
+    try:
+        with daemon(folder) as server:
+            program = talking(card, tmp_path / "logs")
+            server.send_signal(signal.SIGSTOP)
+            program.wait_for(lambda: "looking for another." in program.stderr)
+            ended = program.end(program.process.terminate if code else lambda: program.type("q"))
+            server.send_signal(signal.SIGCONT)
+    except UnavailableError as reason:
+        pytest.skip(str(reason))
+
+    assert ended[0] == code
+    assert ended[1] < ENDS_WITHIN_S
+    assert "Ended after 0:0" in program.stderr

@@ -111,6 +111,8 @@ class Playback:
             pcm = self._half_frame + pcm
             end = len(pcm) - len(pcm) % FRAME_BYTES
             pcm, self._half_frame = pcm[:end], pcm[end:]
+        else:
+            self._half_frame = b""
         if not pcm:
             return
         pieces = [bytearray(pcm[at : at + PIECE_BYTES]) for at in range(0, len(pcm), PIECE_BYTES)]

@@ -187,6 +187,8 @@ class Call:
         """Ask for the session, and handle events until this connection ends; whether it was accepted."""
         self._connection = connection
         self._connected_at = time.monotonic()
+        if self.over.is_set():  # end() came while it was opened
+            connection.cut()
         self.conversation.send = connection.send
         self.uplink.is_stereo = self.conversation.offers_reference = wants_reference(self.first_message)
         connection.send(self.first_message)

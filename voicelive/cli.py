@@ -4,6 +4,7 @@ import functools
 import inspect
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -82,6 +83,7 @@ def failures_told() -> Iterator[None]:
         raise typer.Exit(EXIT_FAILED) from None
     finally:
         give_up_unread()
+        leave_portaudio()
 
 
 def give_up_unread() -> None:
@@ -91,6 +93,14 @@ def give_up_unread() -> None:
             sys.stdout.flush()
         except OSError:  # the reader has gone, or the disk is full
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def leave_portaudio() -> None:
+    """End the process at once where PortAudio waits for a sound server that hangs: at Python's end it
+    would again."""
+    if any(thread.name.startswith("sound-") for thread in threading.enumerate()):
+        ending = sys.exc_info()[1]
+        os._exit(getattr(ending, "exit_code", getattr(ending, "code", EXIT_FAILED)))
 
 
 def say(text: str) -> None:

@@ -32,6 +32,14 @@ SEND_BUFFER_BYTES = 32_768  # half a second of speech: what waits longer waits h
 LOGGED_CHARACTERS = 10_000  # of one message
 
 
+class _WebSocket(websocket.WebSocket):
+    """Keeps the service's close frame where the line is cut before it is answered."""
+
+    def send_close(self, *close: Any) -> None:
+        with suppress(websocket.WebSocketException, OSError):
+            super().send_close(*close)
+
+
 class Connection:
     """Events in by iteration, messages out by `send`, which never waits.
 
@@ -188,7 +196,7 @@ def _handshake(url: str, headers: Mapping[str, str]) -> websocket.WebSocket:
     proxy = None if url.startswith("ws:") else proxy_before(urlsplit(url).hostname or "")
     log.info("GET %s, headers %s", without_secrets(url), ", ".join(headers))
     started = time.monotonic()
-    opened = websocket.WebSocket(
+    opened: websocket.WebSocket = _WebSocket(
         sockopt=[(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)],
         sslopt={"context": tls_context()},
         skip_utf8_validation=True,  # json.loads does that

@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 Kind = Literal["input", "output"]
 TITLES = {"input": "microphone", "output": "speaker"}
+CLOSE_TIMEOUT_S = 0.5
+FIRST_CALLBACK_S = 3.0  # more than for another: a Bluetooth headset becomes a microphone first
 STALL_S = 1.0  # without a callback, after which a device counts as lost
 CLOCK_STEP_S = 0.5  # more is no late callback: somebody has set PortAudio's clock
 REFUSED_FORMAT = (-9997, -9998)  # PortAudio: invalid sample rate, invalid number of channels
@@ -98,6 +100,7 @@ class Stream:
         self._wanted = wanted
         self._callback = self._pass = callback  # the second is for the device's format
         self._stream: Any = None
+        self._device = -1  # its number, until PortAudio starts anew
         self._is_closed = False  # for good
         self._ended = threading.Event()  # a new one for each opening; set by PortAudio at its end
         self._called_at = 0.0  # monotonic seconds
@@ -129,7 +132,9 @@ class Stream:
         except VoiceLiveError:
             if not self.name:  # it was never there
                 raise
-            device = default_device(sd, self.kind)
+            same = [d["index"] for d in candidates(sd, self.kind) if d["name"] == self._wanted]
+            device = self._device if self._device in same else default_device(sd, self.kind)
+        self._device = device
         try:
             self._start(sd, device)
         except (sd.PortAudioError, ValueError) as error:
@@ -137,9 +142,11 @@ class Stream:
             raise failures.no_device(TITLES[self.kind], error) from error
 
     def close(self) -> None:
-        """Close the stream for good."""
+        """Close the stream for good. PortAudio may wait for a sound server that hangs: it is left behind."""
         self._is_closed = True
-        self.shut()
+        closer = threading.Thread(target=self.shut, name="sound-closer", daemon=True)
+        closer.start()
+        closer.join(CLOSE_TIMEOUT_S)
 
     def shut(self) -> None:
         """Close the stream; what it still had to play is not heard."""
@@ -155,7 +162,7 @@ class Stream:
             self._wanted = self.name
         adapted = captures if self.kind == "input" else plays
         self._pass = self._callback if self.format == OURS else adapted(self.format, self._callback)
-        self._called_at = time.monotonic()
+        self._called_at = time.monotonic() + FIRST_CALLBACK_S
         self._stream.start()
         log.info(
             "%s %s: %d Hz, %d channels, latency %.1f ms",

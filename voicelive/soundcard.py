@@ -1,5 +1,6 @@
 """The microphone and the speaker on a real sound card, and who looks after both."""
 
+import ctypes
 import logging
 import queue
 import subprocess
@@ -103,6 +104,8 @@ class Watch:
             log.info("%s: %d xruns", TITLES[stream.kind], stream.xruns)
 
     def _run(self) -> None:
+        if sys.platform == "win32":  # WASAPI streams are opened on threads with COM only (untried)
+            ctypes.windll.ole32.CoInitialize(None)
         while not self._closed.wait(WATCH_S):
             if any(stream.is_lost for stream in self._streams):
                 self._restore()
@@ -125,7 +128,8 @@ class Watch:
         # Where a sound server is only half there, PortAudio can abort the process: a child tries first.
         try:
             subprocess.run(TRIAL, capture_output=True, check=True, timeout=TRIAL_TIMEOUT_S)
-            sd._terminate()
+            if sd._initialized:  # unless it did not start the last time
+                sd._terminate()
             sd._initialize()
             for stream in self._streams:
                 stream.open()
