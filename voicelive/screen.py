@@ -54,24 +54,20 @@ class Screen:
         self.prompt: LivePrompt | None = None
         self.open_line = ""
         """What was said last, while it can still grow."""
+        self._whose: object = None  # whose line is open
         self._is_whole = False  # the open line is, though a mark may still follow
         self._redact = redact
         self._lock = threading.RLock()  # guards both streams and the open line
         self._said_on_terminal = sys.stdout is not None and sys.stdout.isatty()
 
-    def begin_line(self, text: str) -> None:
-        """Start a line of what was said."""
+    def say(self, whose: object, more: str, begun: str) -> None:
+        """Let a line of what was said grow by `more`; one that is open no more goes on below, as `begun`."""
         with self._lock:
-            self.close_line()
-            self._is_whole = False
-            self._grow(text)
-
-    def add(self, text: str) -> bool:
-        """Let the open line grow; False where it is open no more."""
-        with self._lock:
-            if self.open_line:
-                self._grow(text)
-            return bool(self.open_line)
+            is_open = self.open_line and whose is self._whose
+            if not is_open:
+                self.close_line()
+                self._whose, self._is_whole = whose, False
+            self._grow(more if is_open else begun)
 
     def end_line(self) -> None:
         """The open line is whole, though on a terminal a mark may still follow."""

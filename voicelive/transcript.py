@@ -49,7 +49,6 @@ class Transcript:
         self._lines: dict[str, _Line] = {}  # by item, the newest
         self._waiting: list[_Line] = []  # of these, in spoken order; neither those that are through nor late
         self._last: _Line | None = None  # at the end of the log, where a mark can still follow
-        self._last_shown: _Line | None = None  # the same on the screen
         self._line_break = ""  # what is to come before the next line of the log
         self._log_failed = False
 
@@ -157,10 +156,9 @@ class Transcript:
     def _show(self, line: _Line) -> None:
         """Bring what is new of a line to the screen."""
         new = line.text[line.shown :]
-        if new and not (line is self._last_shown and self._screen.add(new)):
-            self._last_shown = line
+        if new:
             mark = " (late)" if line.late else ""
-            self._screen.begin_line(f"{_SHOWN_AS[line.kind]}{mark}: {new}")
+            self._screen.say(line, new, f"{_SHOWN_AS[line.kind]}{mark}: {new}")
         line.shown = len(line.text)
 
     def _end(self, line: _Line) -> None:
@@ -180,10 +178,8 @@ class Transcript:
             self._write_log(" (interrupted)")
         else:
             self._begin_log_line("(interrupted)")
-        if not (line is self._last_shown and self._screen.add(" (interrupted)")):
-            self._last_shown = None
-            self._screen.begin_line("(interrupted)")
-            self._screen.end_line()
+        self._screen.say(line, " (interrupted)", "(interrupted)")
+        self._screen.end_line()
 
     def _begin_log_line(self, text: str) -> None:
         """Write a line without its line break, so that a mark can still follow."""
