@@ -80,7 +80,6 @@ class Call:
         self.uplink.join(JOIN_TIMEOUT_S)
         if self._connection:
             self._connection.close()
-            log.info("blocks of speech dropped on the way: %d", self._connection.dropped_blocks)
 
     def check(self) -> None:
         """Look whether something is due. Raises what the conversation failed of: VoiceLiveError, or a bug."""
@@ -204,7 +203,6 @@ class Call:
         self._lasted_s = time.monotonic() - self._connected_at if was_accepted else 0.0
         self._connected_at = math.inf
         if not self.over.is_set():
-            log.info("blocks of speech dropped on the way: %d", connection.dropped_blocks)
             self.conversation.pause()
         return was_accepted
 

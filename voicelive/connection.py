@@ -56,7 +56,7 @@ class Connection:
         self._socket = _handshake(url, headers)
         self.close_code: int | None = None
         self.close_reason = ""
-        self.dropped_blocks = 0  # blocks of speech that the network did not take in time
+        self._blocks_dropped = 0  # blocks of speech that the network did not take in time
         self._blocks_sent = 0  # counted by the writer
         self._deltas_received = 0
         self._wake = threading.Condition()  # guards the three below; notified when one of them changes
@@ -81,7 +81,7 @@ class Connection:
         """Queue one block of PCM16, at most 15 MiB [SDK]. Never waits: a second is kept, the oldest goes."""
         audio = base64.b64encode(pcm).decode("ascii")
         with self._wake:
-            self.dropped_blocks += len(self._blocks) == BACKLOG_BLOCKS
+            self._blocks_dropped += len(self._blocks) == BACKLOG_BLOCKS
             self._blocks.append(f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}')
             self._wake.notify()
 
@@ -99,6 +99,7 @@ class Connection:
             self.cut()
             self._writer.join()
             log.info("blocks of speech sent: %d", self._blocks_sent)
+            log.info("blocks of speech dropped on the way: %d", self._blocks_dropped)
             self._socket.shutdown()
             self._released.set()
 
