@@ -41,15 +41,7 @@ class Host:
             return lambda: None
         from voicelive.prompt import LivePrompt  # 0.1 s, not where there is no terminal
 
-        prompt = LivePrompt(lambda: self.screen.open_line, self.status, self._obey, self._end_typing)
-        self.screen.prompt = prompt
-
-        def close() -> None:
-            self.screen.close_line()
-            self.screen.prompt = None
-            prompt.close()
-
-        return close
+        return LivePrompt(self.screen, self.status, self._obey, self._end_typing).close
 
     def hold(self) -> None:
         """Start the call, and stay until it is over and all is written.

@@ -13,6 +13,8 @@ from prompt_toolkit.layout import BufferControl, FormattedTextControl, HSplit, L
 from prompt_toolkit.patch_stdout import StdoutProxy
 from prompt_toolkit.utils import get_cwidth
 
+from voicelive.screen import Screen
+
 REFRESH_S = 0.2
 CLOSE_TIMEOUT_S = 0.5
 
@@ -25,13 +27,12 @@ class LivePrompt:
 
     def __init__(
         self,
-        open_line: Callable[[], str],
+        screen: Screen,
         status: Callable[[], str],
         on_line: Callable[[str], None],
         on_end: Callable[[], None],
     ) -> None:
-        """`open_line` is the line that grows, '' where there is none. `on_line` gets what is typed, `on_end`
-        is called for Ctrl-D."""
+        """It is the `prompt` of this screen. `on_line` gets what is typed, `on_end` is called for Ctrl-D."""
         # To ask where the cursor is would hold up the end, and leave a slow terminal without echo.
         os.environ["PROMPT_TOOLKIT_NO_CPR"] = "1"
 
@@ -39,7 +40,7 @@ class LivePrompt:
         keys.add("c-c")(lambda event: _thread.interrupt_main())
         keys.add("c-d")(lambda event: on_end())
         self._app: Application[None] = Application(
-            arranged(open_line, status, on_line),
+            arranged(lambda: screen.open_line, status, on_line),
             key_bindings=keys,
             erase_when_done=True,
             refresh_interval=REFRESH_S,
@@ -49,6 +50,8 @@ class LivePrompt:
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="terminal", daemon=True)
         self._thread.start()
+        self._screen = screen
+        screen.prompt = self
 
     def print(self, lines: str) -> None:
         """Whole lines above the prompt."""
@@ -60,6 +63,8 @@ class LivePrompt:
 
     def close(self) -> None:
         """Take the prompt away, and leave the terminal as it was."""
+        self._screen.close_line()
+        self._screen.prompt = None
         self._is_closed = True
         self._drawn.wait(CLOSE_TIMEOUT_S)
         self._lines.close()
