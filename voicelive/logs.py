@@ -84,7 +84,7 @@ class RunLogs:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._stamp, self.conversation = _create_stamped(folder)
-            self.technical = _create(self.path("voicelive.log"))
+            self.technical = create(self.path("voicelive.log"))
         except OSError as error:
             raise VoiceLiveError(
                 f"The logs cannot be written to {folder}: {error.strerror or error}.",
@@ -146,12 +146,12 @@ def _create_stamped(folder: Path) -> tuple[str, TextIO]:
     while True:
         stamp = second if number == 1 else f"{second}_{number}"
         try:
-            return stamp, _create(folder / f"{stamp}_conversation.log")
+            return stamp, create(folder / f"{stamp}_conversation.log")
         except FileExistsError:
             number += 1
 
 
-def _create(path: Path) -> TextIO:
+def create(path: Path) -> TextIO:
     """A new text file, UTF-8, written line by line, append-only, for its owner only."""
 
     def append(name: str, flags: int) -> int:

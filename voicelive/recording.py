@@ -11,7 +11,7 @@ from pathlib import Path
 
 from voicelive import failures
 from voicelive.audio import BLOCK_S, FRAME_BYTES, SAMPLE_RATE
-from voicelive.logs import for_owner_only
+from voicelive.logs import create, for_owner_only
 from voicelive.turns import Turn
 
 log = logging.getLogger(__name__)
@@ -39,9 +39,7 @@ class Recording:
         self._queue: queue.Queue[bytes | int | Turn | None] = queue.Queue(QUEUED_PARTS)
         try:
             self._sound = open(self.paths[0], "xb", buffering=0, opener=for_owner_only)  # noqa: SIM115
-            self._turns = open(  # noqa: SIM115
-                self.paths[1], "x", 1, "utf-8", "backslashreplace", opener=for_owner_only
-            )
+            self._turns = create(self.paths[1])
         except OSError as error:
             raise failures.unusable_file(stem, error.strerror or error) from error
         self._writer = threading.Thread(target=self._write, name="recording", daemon=True)
