@@ -14,19 +14,11 @@ from voicelive.turns import Turns
 Event = dict[str, Any]
 
 
-class Speaker(Playback):
-    """A sink that nothing drives but `render`."""
-
-    name = "nowhere"
-
-    def close(self) -> None: ...
-
-
 class Held:
     """A conversation, and all that it does."""
 
     def __init__(self, **options: bool) -> None:
-        self.playback = Speaker()
+        self.playback = Playback()
         self.log = io.StringIO()
         self.notes: list[str] = []
         self.sent: list[Any] = []

@@ -48,12 +48,6 @@ class Blocks:
         self._closed.set()
 
 
-class Sink(Playback):
-    name = "nowhere"
-
-    def close(self) -> None: ...
-
-
 @contextmanager
 def on_the_line(
     service: Callable[[ServerConnection], None], source: Blocks, before: Callable[[], object] = bool
@@ -61,7 +55,7 @@ def on_the_line(
     """A call with a service of one's own, ended with the block; `before` is called before it connects."""
     redact = Redactor()
     transcript = Transcript(Screen(redact), io.StringIO(), redact)
-    sink = Sink()
+    sink = Playback()
     conversation = Conversation(sink, transcript, Turns(sink.account), note=lambda _: None)
     with websocket_server(service) as url:
         first_message = {"type": "session.update", "session": {}}

@@ -9,12 +9,13 @@ from contextlib import contextmanager, suppress
 
 import pytest
 from servers import answers, tcp_server, websocket_server
-from test_call import BLOCK, UPDATED, Blocks, Sink, wait_until
+from test_call import BLOCK, UPDATED, Blocks, wait_until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
 from voicelive import VoiceLiveError
 from voicelive import call as module
+from voicelive.audio import Playback
 from voicelive.call import Call, delays
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
@@ -36,7 +37,7 @@ class Line:
         self.log = io.StringIO()
         self.asked: list[str] = []  # the conversation that each connection was to go on with
         transcript = Transcript(Screen(redact), self.log, redact)
-        sink = Sink()
+        sink = Playback()
         turns = Turns(sink.account)
         self.conversation = Conversation(
             sink, transcript, turns, note=self.notes.append, is_current=is_current

@@ -5,9 +5,8 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
-from held import Speaker
 
-from voicelive.audio import BLOCK_BYTES, BLOCK_FRAMES, BLOCK_S
+from voicelive.audio import BLOCK_BYTES, BLOCK_FRAMES, BLOCK_S, Playback
 from voicelive.echo import Reference
 from voicelive.uplink import Uplink, interleaved, peak
 
@@ -83,7 +82,7 @@ def test_the_level_is_that_of_the_loudest_sample() -> None:
 
 
 def test_in_stereo_what_was_played_goes_along_a_little_early() -> None:
-    speaker = Speaker()
+    speaker = Playback()
     now = time.monotonic()
     upward = Upward(Timed(*(now + n * BLOCK_S for n in range(5))), 5, reference=Reference(speaker))
     upward.uplink.is_stereo = True
@@ -100,7 +99,7 @@ def test_in_stereo_what_was_played_goes_along_a_little_early() -> None:
 
 def test_a_microphone_that_was_away_leaves_its_time_in_the_recording() -> None:
     tape = Tape()
-    upward = Upward(Timed(100, 100 + BLOCK_S, 105), 3, reference=Reference(Speaker()), recording=tape)
+    upward = Upward(Timed(100, 100 + BLOCK_S, 105), 3, reference=Reference(Playback()), recording=tape)
 
     assert len(sent(upward, 3)) == 3
 

@@ -59,34 +59,8 @@ class Account:
     ended_at: float = 0.0
 
 
-class Sink(Protocol):
-    """A place for the agent's sound, and the account of what was heard of it. Any thread may call.
-
-    `Playback` has all of it but the place.
-    """
-
-    @property
-    def name(self) -> str:
-        """For people."""
-
-    def play(self, pcm: bytes, item_id: str) -> None:
-        """Append a piece of one item: PCM16, 24 kHz, mono, of any length."""
-
-    def interrupt(self) -> list[Account]:
-        """Fall silent at once, and forget what waits; what was heard of each item that was cut off."""
-
-    def account(self, item_id: str) -> Account:
-        """What was played of an item so far; nothing of one that is not known."""
-
-    def wait_until_heard(self, timeout: float) -> bool:
-        """Block until nothing is left to be heard, or for `timeout` seconds; whether that is so."""
-
-    def close(self) -> None:
-        """Free the place at once; what still waits is not heard."""
-
-
 class Playback:
-    """The agent's sound on its way out, and the one account of what was really played.
+    """A sink: the agent's sound on its way out, and the one account of what was really played.
 
     What drives it calls `render` whenever its device wants the next frames: the sound card's callback,
     or the clock of a WAV file. Everything else may be called from any thread.
@@ -105,8 +79,13 @@ class Playback:
         self._idle = threading.Event()  # set while nothing is left to be heard
         self._idle.set()
 
+    @property
+    def name(self) -> str:
+        """For people."""
+        return "nowhere"
+
     def play(self, pcm: bytes, item_id: str) -> None:
-        """Append PCM16 to what is to be heard. A frame may be torn apart between two pieces."""
+        """Append PCM16, 24 kHz, mono, of any length. A frame may be torn apart between two pieces."""
         if len(pcm) % FRAME_BYTES:  # two such in a row belong together; a single one loses its last byte
             pcm = self._half_frame + pcm
             end = len(pcm) - len(pcm) % FRAME_BYTES
@@ -181,6 +160,9 @@ class Playback:
     def wait_until_heard(self, timeout: float) -> bool:
         """Block until nothing is left to be heard, or for `timeout` seconds; whether that is so."""
         return self._idle.wait(timeout)
+
+    def close(self) -> None:
+        """Free the device at once; what still waits is not heard."""
 
 
 class Converter:

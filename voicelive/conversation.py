@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from voicelive import failures
-from voicelive.audio import SAMPLE_RATE, Sink
+from voicelive.audio import SAMPLE_RATE, Playback
 from voicelive.messages import ANSWER_REQUEST, CANCELLATION, UNIMPORTANT, truncation, typed_message
 from voicelive.session import ECHO_CODES, Message, ends_at
 from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, TYPED, USER, Transcript
@@ -29,7 +29,7 @@ class Conversation:
     thread that reads the connection; other threads type (`say`) and look.
     """
 
-    sink: Sink
+    sink: Playback
     transcript: Transcript
     turns: Turns
     note: Callable[[str], None]  # shows a line

@@ -63,7 +63,7 @@ class Microphone:
 
 
 class Speaker(Playback):
-    """A sound card's speaker as a Sink: one stream that never stops, silent or not."""
+    """A sound card's speaker as a sink: one stream that never stops, silent or not."""
 
     def __init__(self, wanted: str | None = None) -> None:
         """Open the device that `wanted`, a number or a part of its name, means. Raises VoiceLiveError."""

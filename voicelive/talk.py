@@ -10,7 +10,7 @@ from itertools import repeat
 from pathlib import Path
 
 from voicelive import EXIT_USAGE, VoiceLiveError, failures
-from voicelive.audio import SILENCE, Playback, Sink, Source
+from voicelive.audio import SILENCE, Playback, Source
 from voicelive.call import Call
 from voicelive.conversation import Conversation
 from voicelive.dial import Dialler, Plan
@@ -20,7 +20,7 @@ from voicelive.logs import Redactor, RunLogs, c_libraries_into
 from voicelive.options import Options
 from voicelive.recording import Recording
 from voicelive.screen import Screen, own_command, shown
-from voicelive.session import user_may_interrupt, wants_reference, without_reference
+from voicelive.session import user_may_interrupt, wants_reference
 from voicelive.soundcard import Microphone, Speaker, Watch
 from voicelive.terminal import has_keyboard
 from voicelive.transcript import Transcript
@@ -99,27 +99,23 @@ def wire(
     connect: Dialler,
     transcript: Transcript,
     source: Source,
-    sink: Sink,
+    sink: Playback,
     recording: Recording | None,
     note: Callable[[str], None],
 ) -> Call:
     """Put the parts of a conversation together; nothing moves before the call is started."""
-    first_message, reference = plan.first_message, None
-    if not isinstance(sink, Playback):  # a sink that keeps no account of when it played what
-        first_message = without_reference(first_message)
-    elif recording or wants_reference(first_message):
-        reference = Reference(sink)
+    reference = Reference(sink) if recording or wants_reference(plan.first_message) else None
     turns = Turns(sink.account, recording.keep if recording else None)
     transcript.on_line = turns.write
     conversation = Conversation(
         *(sink, transcript, turns, note),
-        interrupts=user_may_interrupt(first_message),
+        interrupts=user_may_interrupt(plan.first_message),
         is_current=not plan.target.is_classic,
     )
     if plan.options.greet:
         conversation.greet()
     invitation = "Type, and Enter." if plan.options.no_mic else "Speak."
-    call = Call(connect, first_message, conversation, source, invitation=invitation)
+    call = Call(connect, plan.first_message, conversation, source, invitation=invitation)
     call.uplink.reference, call.uplink.recording = reference, recording
     if plan.options.verbose:
         call.show_event = lambda kind: note(f"Received event: {kind}")
@@ -171,7 +167,7 @@ def open_source(options: Options, note: Callable[[str], None] = log.info) -> Sou
         return WavSource(SAMPLE, then=repeat(SILENCE) if has_keyboard() else ())
 
 
-def open_sink(options: Options, instead: Path, note: Callable[[str], None] = log.info) -> Sink:
+def open_sink(options: Options, instead: Path, note: Callable[[str], None] = log.info) -> Playback:
     """The file that was named, or the speaker; in the demo the file `instead` where there is none.
 
     Raises VoiceLiveError.

@@ -77,7 +77,7 @@ class WavSource(TimedSource):
 
 
 class TimedSink(Playback):
-    """A Sink that a clock drives, on a thread of its own: `write` gets each block of 20 ms, until `close`."""
+    """A sink that a clock drives, on a thread of its own: `write` gets each block of 20 ms, until `close`."""
 
     name = "a clock"
 
@@ -111,7 +111,7 @@ class TimedSink(Playback):
 
 
 class WavSink(TimedSink):
-    """A WAV file as a Sink: what a real speaker would have played, silences and interruptions included.
+    """A WAV file as a sink: what a real speaker would have played, silences and interruptions included.
 
     The file is valid at any moment.
     """
