@@ -19,8 +19,7 @@ Reading order, along the sound:
     uplink        from the microphone to the connection
     connection    one WebSocket that speaks dicts
     tls           its TLS: whom it trusts, and how two threads share it
-    session       the session that the service is asked for
-    messages      what the service is told besides
+    session       the session that the service is asked for, and what it is told in it
     conversation  what the events mean, and what is answered
     transcript    what was said, in the order in which it was said
     turns         who spoke when, how soon the answer was heard, who was cut off

@@ -19,8 +19,14 @@ from voicelive.call import NO_ANSWER_S, SESSION_TIMEOUT_S
 from voicelive.check_report import Report
 from voicelive.connection import CONNECT_TIMEOUT_S, Connection, proxy_before
 from voicelive.dial import Plan, dial
-from voicelive.messages import ANSWER_REQUEST, typed_message
-from voicelive.session import ECHO_CODES, Message, wants_reference, without_reference
+from voicelive.session import (
+    ANSWER_REQUEST,
+    ECHO_CODES,
+    Message,
+    typed_message,
+    wants_reference,
+    without_reference,
+)
 from voicelive.tls import tls_context
 
 GREETING = "Hello."

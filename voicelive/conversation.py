@@ -7,10 +7,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from voicelive import failures
+from voicelive import failures, session
 from voicelive.audio import SAMPLE_RATE, Playback
-from voicelive.messages import ANSWER_REQUEST, CANCELLATION, UNIMPORTANT, truncation, typed_message
-from voicelive.session import ECHO_CODES, Message, ends_at
+from voicelive.session import Message
 from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, TYPED, USER, Transcript
 from voicelive.turns import Turns
 
@@ -73,9 +72,9 @@ class Conversation:
             match event.get("type"), event:
                 case "session.created", {"session": {"id": str(session_id)}}:
                     self._on_session(session_id)
-                case "session.updated", {"session": Mapping() as session}:
-                    self._transcribes = session.get("input_audio_transcription", True) is not None
-                    self.ends_at = ends_at(session)
+                case "session.updated", {"session": Mapping() as accepted}:
+                    self._transcribes = accepted.get("input_audio_transcription", True) is not None
+                    self.ends_at = session.ends_at(accepted)
                     self.sessions += not self.ready.is_set()
                     self.ready.set()
                     self._go_on()
@@ -97,7 +96,7 @@ class Conversation:
                 self.turns.user_ends()
             self._interrupt()
             if self._running:
-                self.send(CANCELLATION)
+                self.send(session.CANCELLATION)
             self._go_on()
 
     def greet(self) -> None:
@@ -111,9 +110,9 @@ class Conversation:
         if self._running or not self._owes_answer or not self.ready.is_set():
             return
         for text in self._typed:
-            self.send(typed_message(text))
+            self.send(session.typed_message(text))
         self._typed.clear()
-        self.send(ANSWER_REQUEST)
+        self.send(session.ANSWER_REQUEST)
         self.turns.asked()
         self._open_turn, self._owes_answer = True, False  # in this order: is_resting needs no lock
 
@@ -209,10 +208,10 @@ class Conversation:
     def _on_error(self, error: Message) -> None:
         failure = failures.service_error(error)
         code = str(error.get("code"))
-        if code in (TOO_EARLY, TOO_LATE) or error.get("event_id") == UNIMPORTANT:
+        if code in (TOO_EARLY, TOO_LATE) or error.get("event_id") == session.UNIMPORTANT:
             self._owes_answer |= code == TOO_EARLY
             log.warning("the service reports %s", failure.message)
-        elif code.startswith(ECHO_CODES) and self.offers_reference:
+        elif code.startswith(session.ECHO_CODES) and self.offers_reference:
             self.offers_reference = False
             self.note(f"The service refuses the client's echo reference: {failure.message}")
         elif self.ready.is_set():
@@ -247,4 +246,4 @@ class Conversation:
                 self.transcript.interrupt(item)
                 self.turns.interrupt(item)
                 if self.is_current and item in self._items:
-                    self.send(truncation(item, account.heard * 1000 // SAMPLE_RATE))
+                    self.send(session.truncation(item, account.heard * 1000 // SAMPLE_RATE))

@@ -1,4 +1,4 @@
-"""The session that the service is asked for, by api-version, with a person's own fields over it."""
+"""What the service is asked for: a session, with a person's own fields over it; what it is told besides."""
 
 import json
 import time
@@ -56,6 +56,10 @@ ECHO_CODES = ("invalid_ec_", "change_in_ec_channels_not_allowed")  # of the erro
 CLIENT_REFERENCE_SINCE = "2026-07-15"
 LEAST_SESSION_S = 120.0
 FIXED_FIELDS = ("input_audio_format", "output_audio_format", "input_audio_sampling_rate")
+
+UNIMPORTANT = "unimportant"  # event id of messages, by which an error about them is known
+ANSWER_REQUEST: Message = {"type": "response.create"}
+CANCELLATION: Message = {"type": "response.cancel"}
 
 
 def session_update(api_version: str, voice: str, echo: str, overrides: Message) -> dict[str, Any]:
@@ -141,3 +145,16 @@ def ends_at(session: Message) -> float:
         case int(expires_at) if (left_s := expires_at - time.time()) > LEAST_SESSION_S:
             return time.monotonic() + left_s
     return float("inf")
+
+
+def typed_message(text: str) -> Message:
+    """A message that was typed."""
+    content = [{"type": "input_text", "text": text}]
+    item = {"type": "message", "role": "user", "content": content}
+    return {"type": "conversation.item.create", "item": item}
+
+
+def truncation(item: str, heard_ms: int) -> Message:
+    """So much of an answer was heard before the user cut in."""
+    what = {"item_id": item, "content_index": 0, "audio_end_ms": heard_ms}
+    return {"type": "conversation.item.truncate", "event_id": UNIMPORTANT, **what}
