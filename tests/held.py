@@ -12,12 +12,13 @@ from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 
 Event = dict[str, Any]
+SESSION_UPDATE: Event = {"type": "session.update", "session": {}}
 
 
 class Held:
     """A conversation, and all that it does."""
 
-    def __init__(self, **options: bool) -> None:
+    def __init__(self, *, is_current: bool = False, first_message: Event | None = None) -> None:
         self.playback = Playback()
         self.log = io.StringIO()
         self.notes: list[str] = []
@@ -26,7 +27,9 @@ class Held:
         self.transcript = Transcript(Screen(redact), self.log, redact)
         self.turns = Turns(self.playback.account)
         self.conversation = Conversation(
-            self.playback, self.transcript, self.turns, note=self.notes.append, **options
+            *(self.playback, self.transcript, self.turns, self.notes.append),
+            first_message=first_message or SESSION_UPDATE,
+            is_current=is_current,
         )
         self.conversation.send = self.sent.append
 

@@ -135,7 +135,8 @@ def test_what_was_said_and_heard_whole_is_not_cut_off_while_a_tool_runs() -> Non
 
 
 def test_a_session_may_forbid_interruptions() -> None:
-    held = Held(interrupts=False)
+    session = {"turn_detection": {"type": "server_vad", "interrupt_response": False}}
+    held = Held(first_message={"type": "session.update", "session": session})
     held.handle(UPDATED, created(), audio(b"\1\1" * 480), SPEECH_STARTED)
 
     assert held.render(480) == b"\1\1" * 480

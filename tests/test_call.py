@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
+from held import SESSION_UPDATE
 from servers import websocket_server
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
@@ -56,15 +57,14 @@ def on_the_line(
     redact = Redactor()
     transcript = Transcript(Screen(redact), io.StringIO(), redact)
     sink = Playback()
-    conversation = Conversation(sink, transcript, Turns(sink.account), note=lambda _: None)
+    conversation = Conversation(sink, transcript, Turns(sink.account), lambda _: None, SESSION_UPDATE)
     with websocket_server(service) as url:
-        first_message = {"type": "session.update", "session": {}}
 
         def connect(*_: object) -> Connection:
             before()
             return Connection(url, {})
 
-        call = Call(connect, first_message, conversation, source)
+        call = Call(connect, conversation, source)
         call.start()
         try:
             yield call

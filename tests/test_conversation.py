@@ -4,6 +4,7 @@ import pytest
 from held import SPEECH_STARTED, SPEECH_STOPPED, UPDATED, Event, Held, added, audio, created, done, words
 
 from voicelive import EXIT_NO_ACCESS, VoiceLiveError
+from voicelive.session import session_update
 
 
 def test_the_agents_sound_is_played_and_its_words_are_written() -> None:
@@ -230,10 +231,10 @@ def test_an_echo_reference_that_is_refused_is_no_failure_where_one_was_offered()
     with pytest.raises(VoiceLiveError, match="invalid_ec_reference_channels"):
         held.handle(refusal)
 
-    held.conversation.offers_reference = True
+    held.conversation.first_message = session_update("2026-07-15", "v", "client", {})
     held.handle(refusal)
 
-    assert not held.conversation.offers_reference
+    assert held.conversation.first_message == session_update("2026-07-15", "v", "server", {})
     assert held.notes == [
         "The service refuses the client's echo reference: invalid_ec_reference_channels: No."
     ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import pytest
+from held import SESSION_UPDATE
 from servers import websocket_server
 from test_call import Blocks, wait_until
 from websockets.exceptions import ConnectionClosed
@@ -56,11 +57,10 @@ def hosted() -> Iterator[tuple[Host, Service]]:
     service, redact, sink = Service(), Redactor(), Playback()
     screen = Screen(redact)
     transcript, turns = Transcript(screen, io.StringIO(), redact), Turns(sink.account)
-    conversation = Conversation(sink, transcript, turns, note=screen.note)
+    conversation = Conversation(sink, transcript, turns, screen.note, SESSION_UPDATE)
     source = Blocks(b"\xff\x7f" * (BLOCK_BYTES // 2), endless=True)
     with websocket_server(service.serve) as url:
-        first = {"type": "session.update", "session": {}}
-        call = Call(lambda *_: Connection(url, {}), first, conversation, source)
+        call = Call(lambda *_: Connection(url, {}), conversation, source)
         call.start()
         try:
             yield Host(call, screen), service

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
+from held import SESSION_UPDATE
 from servers import answers, tcp_server, websocket_server
 from test_call import BLOCK, UPDATED, Blocks, wait_until
 from websockets.exceptions import ConnectionClosed
@@ -40,16 +41,15 @@ class Line:
         sink = Playback()
         turns = Turns(sink.account)
         self.conversation = Conversation(
-            sink, transcript, turns, note=self.notes.append, is_current=is_current
+            sink, transcript, turns, self.notes.append, SESSION_UPDATE, is_current=is_current
         )
         self.source = Blocks(endless=True)
-        first_message = {"type": "session.update", "session": {}}
 
         def connect(conversation_id: str, first_message: object) -> Connection:
             self.asked.append(conversation_id)
             return Connection(url, {})
 
-        self.call = Call(connect, first_message, self.conversation, self.source)
+        self.call = Call(connect, self.conversation, self.source)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from voicelive import VoiceLiveError, failures
 from voicelive.audio import Source
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
-from voicelive.session import Message, wants_reference, without_reference
+from voicelive.session import Message, wants_reference
 from voicelive.uplink import Uplink
 
 log = logging.getLogger(__name__)
@@ -47,9 +47,8 @@ class Call:
     """
 
     connect: Callable[[str, Message], Connection]
-    """Takes the id of a conversation to go on with ('' for none) and `first_message`, which is sent as soon
-    as it returns. Blocks, and raises VoiceLiveError."""
-    first_message: Message
+    """Takes the id of a conversation to go on with ('' for none) and the session.update that is sent
+    as soon as it returns. Blocks, and raises VoiceLiveError."""
     conversation: Conversation
     source: Source
     show_event: Callable[[str], None] = lambda kind: None  # gets the type of each event
@@ -170,7 +169,7 @@ class Call:
         pauses_s, pause_s = delays(), 0.0
         while not self.over.wait(pause_s):
             try:
-                return self.connect(self.conversation.id, self.first_message)
+                return self.connect(self.conversation.id, self.conversation.first_message)
             except VoiceLiveError as failure:
                 log.info("no connection: %s", failure)
                 heals = failure.passing if self.reconnects else failure.retry_after_s is not None
@@ -189,14 +188,14 @@ class Call:
         if self.over.is_set():  # end() came while it was opened
             connection.cut()
         self.conversation.send = connection.send
-        self.uplink.is_stereo = self.conversation.offers_reference = wants_reference(self.first_message)
-        connection.send(self.first_message)
+        first_message = self.conversation.first_message
+        self.uplink.is_stereo = wants_reference(first_message)
+        connection.send(first_message)
         with closing(connection.__iter__()) as events:
             for event in events:  # until end() or check() closes the connection, or the service does
                 if not (self.over.is_set() or self._renewing):
                     self._handle(event)
-                if self.uplink.is_stereo and not self.conversation.offers_reference:  # it was refused
-                    self.first_message = without_reference(self.first_message)
+                if self.conversation.first_message is not first_message:  # a part of it was refused
                     self._renewing = True
                     break
         was_accepted = self.conversation.ready.is_set()

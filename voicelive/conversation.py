@@ -32,7 +32,7 @@ class Conversation:
     transcript: Transcript
     turns: Turns
     note: Callable[[str], None]  # shows a line
-    interrupts: bool = True  # the user may cut in
+    first_message: Message  # session.update; asks for less where the service refuses a part of it
     is_current: bool = False  # the route that is told how much was heard, and can go on by an id
 
     def __post_init__(self) -> None:
@@ -43,7 +43,6 @@ class Conversation:
         self.ready = threading.Event()  # set when the service has accepted the session
         self.heard_user = False  # the service noticed speech, or something was typed
         self.user_speaks = False
-        self.offers_reference = False  # what was played, as a second channel; until the service refuses
         self._open_turn = False  # the user spoke, or speaks, or an answer was asked for, and none came yet
         self._running: dict[str, list[str]] = {}  # responses in the making → their items in the making
         self._lock = threading.Lock()  # held while an event is handled or a message typed
@@ -121,7 +120,7 @@ class Conversation:
         match event.get("type"), event:
             case "input_audio_buffer.speech_started", _:
                 self.heard_user = self.user_speaks = self._open_turn = True
-                if self.interrupts:
+                if session.user_may_interrupt(self.first_message):
                     self._interrupt()
                 self.turns.user_begins(str(event.get("item_id")))
             case "input_audio_buffer.speech_stopped", _:
@@ -211,8 +210,8 @@ class Conversation:
         if code in (TOO_EARLY, TOO_LATE) or error.get("event_id") == session.UNIMPORTANT:
             self._owes_answer |= code == TOO_EARLY
             log.warning("the service reports %s", failure.message)
-        elif code.startswith(session.ECHO_CODES) and self.offers_reference:
-            self.offers_reference = False
+        elif code.startswith(session.ECHO_CODES) and session.wants_reference(self.first_message):
+            self.first_message = session.without_reference(self.first_message)
             self.note(f"The service refuses the client's echo reference: {failure.message}")
         elif self.ready.is_set():
             self.note(f"The service reports {failure.message} {failure.remedy}".rstrip())

@@ -20,7 +20,7 @@ from voicelive.logs import Redactor, RunLogs, c_libraries_into
 from voicelive.options import Options
 from voicelive.recording import Recording
 from voicelive.screen import Screen, own_command, shown
-from voicelive.session import user_may_interrupt, wants_reference
+from voicelive.session import wants_reference
 from voicelive.soundcard import Microphone, Speaker, Watch
 from voicelive.terminal import has_keyboard
 from voicelive.transcript import Transcript
@@ -107,15 +107,12 @@ def wire(
     reference = Reference(sink) if recording or wants_reference(plan.first_message) else None
     turns = Turns(sink.account, recording.keep if recording else None)
     transcript.on_line = turns.write
-    conversation = Conversation(
-        *(sink, transcript, turns, note),
-        interrupts=user_may_interrupt(plan.first_message),
-        is_current=not plan.target.is_classic,
-    )
+    is_current = not plan.target.is_classic
+    conversation = Conversation(sink, transcript, turns, note, plan.first_message, is_current)
     if plan.options.greet:
         conversation.greet()
     invitation = "Type, and Enter." if plan.options.no_mic else "Speak."
-    call = Call(connect, plan.first_message, conversation, source, invitation=invitation)
+    call = Call(connect, conversation, source, invitation=invitation)
     call.uplink.reference, call.uplink.recording = reference, recording
     if plan.options.verbose:
         call.show_event = lambda kind: note(f"Received event: {kind}")
