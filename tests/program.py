@@ -83,6 +83,7 @@ class Program:
         script: str = "voicelive_agent.py",
         env: Mapping[str, str] | None = None,
         stdin: int | IO[bytes] = subprocess.PIPE,
+        stdout: int = subprocess.PIPE,
         cwd: Path = ROOT,
     ) -> None:
         self.log_dir = log_dir
@@ -92,13 +93,15 @@ class Program:
             env=dict(env or environment()),
             cwd=cwd,
             stdin=stdin,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
         )
         self.stdout = self.stderr = ""
         self._grown = threading.Condition()  # guards both texts, notified when one of them grows
         self._readers = [
-            threading.Thread(target=self._read, args=(name,), daemon=True) for name in ("stdout", "stderr")
+            threading.Thread(target=self._read, args=(name,), daemon=True)
+            for name in ("stdout", "stderr")
+            if getattr(self.process, name)
         ]
         for reader in self._readers:
             reader.start()

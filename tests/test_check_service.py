@@ -1,12 +1,17 @@
 """`check`, where the service is not reached, or refuses."""
 
+import json
 import re
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from checked import FILES, Checked, over_tls
+from planted import KEY
 from program import NAMED, fake_az
+from servers import websocket_server
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection
 
 from voicelive import VoiceLiveError
 from voicelive.check_service import Line, differences
@@ -116,3 +121,28 @@ def test_fields_that_came_back_otherwise_are_told() -> None:
     found = differences(asked, {"voice": {"name": "Ava", "temperature": 0.9, "style": "x"}, "speed": 1})
 
     assert found == ["voice.temperature: 0.9, not 0.8", 'modalities: null, not ["text", "audio"]']
+
+
+def test_what_the_service_says_of_a_key_is_not_shown() -> None:
+    def leaky(client: ServerConnection) -> None:
+        client.recv()
+        client.send(f"no JSON, but {KEY}")
+        for kind in ("session.created", "session.updated"):
+            client.send(json.dumps({"type": kind, "session": {"id": "sess_1"}}))
+        with suppress(ConnectionClosed):
+            client.recv()
+
+    with websocket_server(leaky) as url:
+        endpoint = url.replace("ws://", "http://")
+        checked = Checked("--endpoint", endpoint, *NAMED, *FILES, AZURE_VOICE_LIVE_API_KEY=KEY)
+
+    assert checked.found("session.updated")
+    assert KEY not in checked.text + checked.stderr
+
+
+def test_a_host_that_cannot_be_is_no_bug(tmp_path: Path) -> None:
+    path = fake_az(tmp_path / "bin")
+    checked = Checked("--endpoint", "https://a..services.ai.azure.com", *NAMED, *FILES, PATH=path)
+
+    assert "No connection to a..services.ai.azure.com" in checked.found("name", "FAILED")
+    assert "Traceback" not in checked.text

@@ -208,3 +208,36 @@ def test_a_muted_microphone_is_not_heard(simulator: Simulator, logs: Path, sound
 
     assert program.wait() == 0
     assert "input_audio_buffer.speech_started" not in session.sent
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_where_nobody_takes_what_is_said_the_exit_code_is_the_run_s_own(
+    logs: Path, sound: tuple[str, ...], stream: str
+) -> None:
+    command = [sys.executable, "voicelive_agent.py", "demo", *sound, "--log-dir", str(logs)]
+    other = {"stdout": "stderr", "stderr": "stdout"}[stream]
+    with Path("/dev/full").open("w") as full:
+        streams = {stream: full, other: subprocess.PIPE}
+        run = subprocess.run(command, cwd=ROOT, env=environment(), **streams)  # type: ignore[call-overload]
+
+    assert run.returncode == 0
+    assert b"Exception ignored" not in (run.stderr or b"")
+
+
+def test_what_is_said_outside_a_conversation_moves_no_cursor() -> None:
+    command = [
+        sys.executable,
+        "voicelive_agent.py",
+        "project",
+        *NAMED[:2],
+        "--agent-id",
+        "asst\x1b]0;pwned\x07",
+    ]
+    run = subprocess.run(
+        [*command, "--api-version", "2026-07-15"], cwd=ROOT, env=environment(), capture_output=True
+    )
+
+    assert run.returncode == 2
+    assert b"agent id asst is of the classic kind" in run.stderr
+    assert b"\x1b" not in run.stderr

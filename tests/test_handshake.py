@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from program import NAMED, Program, environment
 from servers import answers, certificate, read_head, tcp_server
 
 from voicelive import EXIT_NO_ACCESS, VoiceLiveError
@@ -83,3 +84,12 @@ def test_a_certificate_that_nobody_trusts_is_refused(tmp_path: Path) -> None:
         Connection(f"wss://localhost:{port}/", {"Authorization": TOKEN})
 
     assert asked == []
+
+
+def test_a_proxy_that_is_none_is_named_before_anybody_signs_in(logs: Path) -> None:
+    env = environment(HTTPS_PROXY="http://u:hun/ter2@127.0.0.1:9")
+    program = Program("project", "--endpoint", "https://contoso.example", *NAMED, log_dir=logs, env=env)
+
+    assert program.wait() == 2
+    assert program.stderr == "HTTPS_PROXY names no proxy.\nIt must look like http://host:port.\n"
+    assert "hun" not in program.technical_log

@@ -44,6 +44,13 @@ def test_a_secret_that_is_known_is_hidden_wherever_it_stands() -> None:
     assert redact("(k-0123456789, k-0123456789)") == f"({HIDDEN}, {HIDDEN})"
 
 
+def test_a_secret_that_was_cut_is_hidden_as_far_as_it_goes() -> None:
+    redact = Redactor()
+    redact.hide("0123456789abcdefghijklmnopqrstuvwxyz")
+
+    assert redact("refused: 0123456789abcdefghijklm") == f"refused: {HIDDEN}"
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -2,20 +2,18 @@
 
 import math
 import os
-import signal
 import struct
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyte
 import pytest
-from program import ENDS_WITHIN_S, NAMED, ROOT, environment
+from program import NAMED, ROOT, environment
 from servers import websocket_server
 from service import ScriptedService
 
@@ -185,43 +183,6 @@ def test_the_microphone_is_muted_and_unmuted(
         mute(screen)
         screen.type("q\r")
         assert screen.wait() == 0
-
-
-WAYS_OUT: dict[str, tuple[int, Callable[[Terminal], None]]] = {
-    "q": (0, lambda screen: screen.type("\x15q\r")),  # Ctrl-U takes the line away
-    "Ctrl-C": (130, lambda screen: screen.type("\x03")),
-    "SIGINT": (130, lambda screen: screen.process.send_signal(signal.SIGINT)),
-    "SIGTERM": (143, lambda screen: screen.process.terminate()),
-}
-
-
-@pytest.mark.parametrize("way", WAYS_OUT)
-def test_every_way_out_leaves_the_terminal_as_it_was(simulator: Simulator, logs: Path, way: str) -> None:
-    code, leave = WAYS_OUT[way]
-    arguments = ("project", "--endpoint", simulator.endpoint, *NAMED, *TYPED_ONLY)
-    with terminal(*arguments, log_dir=logs) as screen:
-        screen.wait_for("listening")
-        screen.type("half a")
-        screen.wait_for("> half a")
-        began = time.monotonic()
-
-        leave(screen)
-
-        assert screen.wait() == code
-        assert time.monotonic() - began < ENDS_WITHIN_S
-        assert screen.after == screen.before
-        screen.wait_for("Ended after")
-    assert "Traceback" not in screen.text
-    assert screen.raw.rindex(b"\x1b[?25h") > screen.raw.rfind(b"\x1b[?25l"), "the cursor is shown again"
-
-
-def test_a_run_that_fails_leaves_the_terminal_as_it_was(logs: Path) -> None:
-    with Simulator(faults=["close-after=0.5,1008"]) as service:
-        arguments = ("project", "--endpoint", service.endpoint, *NAMED, *TYPED_ONLY)
-        with terminal(*arguments, log_dir=logs) as screen:
-            assert screen.wait() == 1
-            assert screen.after == screen.before
-            screen.wait_for("policy violation")
 
 
 @pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"NO_COLOR": "1"}])

@@ -101,7 +101,7 @@ def find_service(settings: Settings, target: AgentTarget) -> Service:
 
 def without_credentials(endpoint: str) -> str:
     """An endpoint as it can be shown: no key, no password."""
-    return endpoint.partition("?")[0].rpartition("@")[2]
+    return endpoint.rpartition("@")[2].partition("?")[0]
 
 
 def websocket_url(endpoint: str) -> str:
@@ -109,11 +109,13 @@ def websocket_url(endpoint: str) -> str:
 
     Raises ValueError, in words for people, for an endpoint that cannot be.
     """
-    parts = urlsplit(endpoint)
-    host, _ = parts.hostname, parts.port  # a port that is no number raises ValueError, too
-    scheme = {"https": "wss", "wss": "wss", "http": "ws", "ws": "ws"}.get(parts.scheme)
-    if not (scheme and host):
-        raise ValueError("must look like https://my-resource.services.ai.azure.com")
+    try:
+        parts = urlsplit(endpoint)
+        host, _ = parts.hostname, parts.port
+        scheme = {"https": "wss", "wss": "wss", "http": "ws", "ws": "ws"}[parts.scheme if host else ""]
+    except (ValueError, KeyError):  # ValueError, of a port that is no number, may tell a part of a password
+        raise ValueError("must look like https://my-resource.services.ai.azure.com") from None
+    assert host
     bare = f"https://{parts.netloc.rpartition('@')[2]}"
     if "/api/projects/" in parts.path:
         project = parts.path.partition("/api/projects/")[2].partition("/")[0]

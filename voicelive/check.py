@@ -44,6 +44,7 @@ def check_all(plan: Plan, tone: bool, hello: bool) -> int:
 
     `tone` plays a short one. `hello` has the agent answer a typed "Hello.": that costs, and it may act.
     """
+    logging.getLogger().addHandler(logging.NullHandler())  # else warnings are shown as they are
     redact = Redactor()
     redact.hide(plan.settings.get(API_KEY))
     report = Report(redact)

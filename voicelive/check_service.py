@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from voicelive import VoiceLiveError, failures
-from voicelive.auth import Access, Service
+from voicelive.auth import Access, Service, in_background
 from voicelive.call import NO_ANSWER_S, SESSION_TIMEOUT_S
 from voicelive.check_report import Report
 from voicelive.connection import CONNECT_TIMEOUT_S, Connection, proxy_before
@@ -68,14 +68,15 @@ def explained(find: Callable[[Place], str], place: Place, is_proxy: bool) -> str
     """What is found at a place. Raises VoiceLiveError where nothing is."""
     try:
         return find(place)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that cannot be
         where = "{}:{}".format(*place)
         raise failures.not_connected(error, where, where if is_proxy else "") from error
 
 
 def resolve(place: Place) -> str:
     """The addresses of a host."""
-    found = socket.getaddrinfo(*place, type=socket.SOCK_STREAM)
+    asked = in_background(partial(socket.getaddrinfo, *place, type=socket.SOCK_STREAM))
+    found = asked.result()  # unlike the function itself, this can be interrupted
     return f"{place[0]} is " + ", ".join(dict.fromkeys(str(one[4][0]) for one in found))
 
 
@@ -142,7 +143,7 @@ class Line:
         """Ask for the session: its id and model."""
         self._connection.send(self._first_message)
         session = self.wait_for("session.created", SESSION_TIMEOUT_S)["session"]
-        return f"{session['id']}, {session.get('model', 'no model named')}"
+        return f"{session.get('id', 'no id')}, {session.get('model', 'no model named')}"
 
     def update(self) -> str:
         """The session as the service has it, where that is not as asked for."""
@@ -180,7 +181,7 @@ class Line:
                 match event:
                     case {"type": "error", "error": Mapping() as error}:
                         raise failures.service_error(error)
-                    case {"type": found} if found == kind:
+                    case {"type": found, "session": Mapping()} | {"type": found, "delta": _} if found == kind:
                         return event
         finally:
             timer.cancel()

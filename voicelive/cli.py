@@ -17,6 +17,7 @@ from voicelive import EXIT_FAILED, EXIT_USAGE, VoiceLiveError, failures
 from voicelive.auth import AgentTarget, find_service
 from voicelive.logs import without_secrets
 from voicelive.options import ROOT, Options
+from voicelive.screen import printable
 from voicelive.settings import OF_EVERY_COMMAND, VOICE, Setting, Settings, read_env_file
 
 if TYPE_CHECKING:  # imported late below, so that --help need not wait for numpy
@@ -87,12 +88,13 @@ def failures_told() -> Iterator[None]:
 
 
 def give_up_unread() -> None:
-    """Drop what nobody takes from stdout: Python would try again at its end, and exit with 120 for it."""
-    if sys.stdout is not None:
-        try:
-            sys.stdout.flush()
-        except OSError:  # the reader has gone, or the disk is full
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Drop what nobody takes: Python would try again at its end, and exit with 120 for it."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            try:
+                stream.flush()
+            except OSError:  # the reader has gone, or the disk is full
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def leave_portaudio() -> None:
@@ -106,7 +108,8 @@ def leave_portaudio() -> None:
 def say(text: str) -> None:
     """One line on stderr: everything that is shown outside a conversation."""
     if sys.stderr is not None:
-        print(without_secrets(text), file=sys.stderr)
+        with suppress(OSError):  # nobody reads
+            print(printable(without_secrets(text)), file=sys.stderr)
 
 
 def find_settings(options: Options) -> Settings:

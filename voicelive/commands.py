@@ -9,6 +9,7 @@ import typer
 
 from voicelive import EXIT_USAGE, VoiceLiveError, __version__, cli
 from voicelive.options import Options
+from voicelive.screen import printable
 from voicelive.settings import ENDPOINT, OF_AN_AGENT
 
 Variant = Literal["project", "hub"]
@@ -111,4 +112,4 @@ def devices() -> None:
     from voicelive.devices import import_sounddevice, table
 
     with cli.failures_told(), suppress(OSError):  # nobody reads
-        print(table(import_sounddevice(), "input", "output"))
+        print(printable(table(import_sounddevice(), "input", "output")))

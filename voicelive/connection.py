@@ -134,7 +134,7 @@ class Connection:
             if opcode == websocket.ABNF.OPCODE_CLOSE:
                 self.close_code = int.from_bytes(frame.data[:2], "big") or 1005  # no status (RFC 6455)
                 self.close_reason = frame.data[2:].decode("utf-8", "replace")
-                log.info("closed by the service: %s %s", self.close_code, self.close_reason)
+                log.info("closed by the service: %s %r", self.close_code, self.close_reason)
                 return None
             if opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
                 return cast(bytes, frame.data)

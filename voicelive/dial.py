@@ -4,9 +4,10 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from urllib.parse import urlsplit
 
 from voicelive.auth import Access, AgentTarget, Service, in_background, request_url, sign_in
-from voicelive.connection import Connection
+from voicelive.connection import Connection, proxy_before
 from voicelive.options import Options
 from voicelive.session import Message, wants_reference
 from voicelive.settings import Settings
@@ -29,8 +30,11 @@ class Dialler:
     """Connects to the service, each time with fresh tokens; the first ones are fetched right away."""
 
     def __init__(self, plan: Plan, hide: Callable[[str], None]) -> None:
+        """Raises VoiceLiveError (exit code 2) for a proxy that is none."""
         self.request_id = ""  # of the newest handshake, for the service's support
         self._plan = plan
+        if not plan.service.is_local:  # before it is asked for a token, which may tell its password
+            proxy_before(urlsplit(plan.service.url).hostname or "")
         self._sign_in = partial(sign_in, plan.service, plan.target, plan.settings, hide)
         self._first = [in_background(self._sign_in)]
 

@@ -1,5 +1,6 @@
 """What a person sees and types while the conversation lasts, and what is told at its end."""
 
+import faulthandler
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from voicelive.screen import Screen
 from voicelive.soundcard import Microphone
 from voicelive.terminal import KEYS, is_live, meter, watch_keyboard
 
+LAST_RESORT_S = 5.0  # more than any end takes
 SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait
 HEARS_ITSELF = (
     "The agent seems to hear itself through the microphone: use a headset, turn the loudspeaker\n"
@@ -34,14 +36,16 @@ class Host:
         self._began = time.monotonic()
         self._hints = set[str]()  # that were given
 
-    def listen_to_keyboard(self) -> Callable[[], None]:
-        """Obey what is typed, from now on; what ends it."""
+    def listen_to_keyboard(self, at_end: Callable[[Callable[[], None]], object]) -> None:
+        """Obey what is typed, from now on; `at_end` gets what ends it."""
         if not is_live(os.environ):
             watch_keyboard(self._obey, self._end_typing)
-            return lambda: None
+            return
         from voicelive.prompt import LivePrompt  # 0.1 s, not where there is no terminal
 
-        return LivePrompt(self.screen, self.status, self._obey, self._end_typing).close
+        prompt = LivePrompt(self.screen, self.status, self._obey, self._end_typing)
+        at_end(prompt.close)
+        prompt.start()
 
     def hold(self) -> None:
         """Start the call, and stay until it is over and all is written.
@@ -58,6 +62,8 @@ class Host:
                 self._look_for_trouble()
             self.call.check()
         finally:
+            # Where it hangs all the same, such as on a pipe that nobody reads; 2 is the technical log.
+            faulthandler.dump_traceback_later(LAST_RESORT_S, exit=True, file=2)
             try:
                 self.call.end()  # before that, there may be more to write
             finally:  # also where it is interrupted

@@ -20,7 +20,7 @@ _FORMAT = "%(asctime)s:%(name)s:%(levelname)s:%(message)s"
 # What comes before a secret, which stays, and the secret: 16 characters or more, or people's own words
 # about a bearer of something would be hidden, too.
 _SECRET = re.compile(
-    r"""\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?                   # a JSON web token
+    r"""\beyJ[\w-]{8,}(?:\.[\w-]*)+                          # a JSON web token
     | (agent-access-token=)[^&\s'"]+
     | (\b(?:bearer|basic|authorization|api-key)\b(?:['"\s:=]|%20)+)[\w.~+/=-]{16,}""",
     re.IGNORECASE | re.VERBOSE,
@@ -41,16 +41,17 @@ class Redactor:
     """Hides secrets: those that it was told (`hide`), and whatever looks like one."""
 
     def __init__(self) -> None:
-        self._secrets: set[str] = set()
+        self._secrets: set[re.Pattern[str]] = set()
 
     def hide(self, secret: str) -> None:
-        """From now on this text appears nowhere. May be called from any thread."""
+        """From now on this text appears nowhere, nor does its beginning. May be called from any thread."""
         if len(secret) >= 6:  # shorter ones would make confetti of the log, and are no secrets
-            self._secrets.add(secret)
+            beginning = re.escape(secret[: max(12, len(secret) // 3)])  # the service cuts what is too long
+            self._secrets.add(re.compile(rf"{re.escape(secret)}|{beginning}[\w.~+/=-]*"))
 
     def __call__(self, text: str) -> str:
         for secret in tuple(self._secrets):
-            text = text.replace(secret, HIDDEN)
+            text = secret.sub(HIDDEN, text)
         return without_secrets(text)
 
 
@@ -131,12 +132,14 @@ def c_libraries_into(file: TextIO) -> Iterator[None]:
         yield
         return
     screen = os.fdopen(os.dup(2), "w", 1, sys.stderr.encoding, "replace")
-    with screen, contextlib.redirect_stderr(screen):
+    with contextlib.redirect_stderr(screen):
         os.dup2(file.fileno(), 2)
         try:
             yield
         finally:
             os.dup2(screen.fileno(), 2)
+            with contextlib.suppress(OSError):  # nobody takes what was written
+                screen.close()
 
 
 def _create_stamped(folder: Path) -> tuple[str, TextIO]:

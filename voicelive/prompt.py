@@ -2,6 +2,7 @@
 
 import _thread
 import os
+import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -49,9 +50,12 @@ class LivePrompt:
         self._drawn = threading.Event()  # set when it runs, or has failed to
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="terminal", daemon=True)
-        self._thread.start()
         self._screen = screen
-        screen.prompt = self
+
+    def start(self) -> None:
+        """Appear. close() must be sure to be called, however soon: the terminal is changed."""
+        self._thread.start()
+        self._screen.prompt = self
 
     def print(self, lines: str) -> None:
         """Whole lines above the prompt."""
@@ -62,21 +66,25 @@ class LivePrompt:
         self._app.invalidate()
 
     def close(self) -> None:
-        """Take the prompt away, and leave the terminal as it was."""
+        """Take the prompt away, and leave the terminal as it was: from now on no signal hinders that."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         self._screen.close_line()
         self._screen.prompt = None
         self._is_closed = True
-        self._drawn.wait(CLOSE_TIMEOUT_S)
+        if self._thread.ident:
+            self._drawn.wait(CLOSE_TIMEOUT_S)
         self._lines.close()
         if loop := self._app.loop:
             with suppress(RuntimeError):  # it has ended by itself
                 loop.call_soon_threadsafe(self._app.exit)
-        self._thread.join(CLOSE_TIMEOUT_S)
+        if self._thread.ident:
+            self._thread.join(CLOSE_TIMEOUT_S)
 
     def _run(self) -> None:
         try:
             if not self._is_closed:
-                self._app.run(pre_run=self._drawn.set, handle_sigint=False)
+                self._app.run(pre_run=self._drawn.set, handle_sigint=False, set_exception_handler=False)
         finally:
             self._drawn.set()
 

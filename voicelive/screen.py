@@ -90,7 +90,7 @@ class Screen:
             self._write(sys.stderr, printable(text) + "\n")
 
     def _grow(self, text: str) -> None:
-        self.open_line += self._redact(text)
+        self.open_line = self._redact(self.open_line + text)
         if self.prompt:
             self.prompt.refresh()
         else:

@@ -87,7 +87,7 @@ def _converse(plan: Plan, logs: RunLogs, redact: Redactor, screen: Screen, diall
         stack.callback(Watch(streams, screen.note).close)
         screen.note("q and Enter, or Ctrl-C, ends it; ? and Enter lists the keys.")
         host = Host(call, screen, streams, plan.options.no_mic)
-        stack.callback(host.listen_to_keyboard())
+        host.listen_to_keyboard(stack.callback)
         stack.callback(screen.note, where_files_are)
         host.hold()
         if isinstance(sink, TimedSink) and sink.error:

@@ -55,7 +55,7 @@ class Transcript:
     def head(self, text: str) -> None:
         """A line at the top of the log, such as the agent's name, or a mark in it."""
         with self._lock:
-            self._begin_log_line(text)
+            self._begin_log_line(printable(text))
 
     def expect(self, item_id: str, kind: str, after: str | None = None) -> None:
         """Keep a place for an item that was said just now, or directly behind the item `after`."""
