@@ -67,9 +67,10 @@ def _parameter(name: str, about: tuple[Any, ...], default: Any, shown: str = "")
 @contextmanager
 def failures_told() -> Iterator[None]:
     """Around a command: VoiceLiveError and Ctrl-C become a line and an exit code, a bug its traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # a console that lacks a character shows a question mark
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    for name, mode in ("stdin", "r"), ("stdout", "w"), ("stderr", "w"):
+        if getattr(sys, name) is None:  # started without it
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115  until the process ends
+        getattr(sys, name).reconfigure(errors="replace")  # a console that lacks a character shows "?"
     try:
         yield
     except (typer.Exit, typer.Abort):
@@ -90,11 +91,10 @@ def failures_told() -> Iterator[None]:
 def give_up_unread() -> None:
     """Drop what nobody takes: Python would try again at its end, and exit with 120 for it."""
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            try:
-                stream.flush()
-            except OSError:  # the reader has gone, or the disk is full
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        try:
+            stream.flush()
+        except OSError:  # the reader has gone, or the disk is full
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def leave_portaudio() -> None:
@@ -107,9 +107,8 @@ def leave_portaudio() -> None:
 
 def say(text: str) -> None:
     """One line on stderr: everything that is shown outside a conversation."""
-    if sys.stderr is not None:
-        with suppress(OSError):  # nobody reads
-            print(printable(without_secrets(text)), file=sys.stderr)
+    with suppress(OSError):  # nobody reads
+        print(printable(without_secrets(text)), file=sys.stderr)
 
 
 def find_settings(options: Options) -> Settings:

@@ -128,9 +128,6 @@ def c_libraries_into(file: TextIO) -> Iterator[None]:
 
     Meanwhile `sys.stderr` is a stream of its own to where stderr went before.
     """
-    if sys.stderr is None:  # started without one: its number may be another file's
-        yield
-        return
     screen = os.fdopen(os.dup(2), "w", 1, sys.stderr.encoding, "replace")
     with contextlib.redirect_stderr(screen):
         os.dup2(file.fileno(), 2)

@@ -58,7 +58,7 @@ class Screen:
         self._is_whole = False  # the open line is, though a mark may still follow
         self._redact = redact
         self._lock = threading.RLock()  # guards both streams and the open line
-        self._said_on_terminal = sys.stdout is not None and sys.stdout.isatty()
+        self._said_on_terminal = sys.stdout.isatty()
 
     def say(self, whose: object, more: str, begun: str) -> None:
         """Let a line of what was said grow by `more`; one that is open no more goes on below, as `begun`."""
@@ -96,9 +96,7 @@ class Screen:
         else:
             self._write(sys.stdout, text)
 
-    def _write(self, stream: TextIO | None, text: str) -> None:
-        if stream is None:
-            return
+    def _write(self, stream: TextIO, text: str) -> None:
         with suppress(OSError, ValueError):  # nobody reads any more, or the stream is closed
             if self.prompt and stream.isatty():
                 self.prompt.print(self._redact(text))

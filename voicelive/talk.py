@@ -22,7 +22,6 @@ from voicelive.recording import Recording
 from voicelive.screen import Screen, own_command, shown
 from voicelive.session import wants_reference
 from voicelive.soundcard import Microphone, Speaker, Watch
-from voicelive.terminal import has_keyboard
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 from voicelive.wav import TimedSink, TimedSource, WavSink, WavSource
@@ -161,7 +160,7 @@ def open_source(options: Options, note: Callable[[str], None] = log.info) -> Sou
         if not options.is_demo or failure.exit_code == EXIT_USAGE:
             raise
         note(f"{failure.message} A recorded sample speaks in your place.")
-        return WavSource(SAMPLE, then=repeat(SILENCE) if has_keyboard() else ())
+        return WavSource(SAMPLE, then=repeat(SILENCE) if sys.stdin.isatty() else ())
 
 
 def open_sink(options: Options, instead: Path, note: Callable[[str], None] = log.info) -> Playback:

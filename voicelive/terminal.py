@@ -17,16 +17,11 @@ KEYS = """Keys, each with Enter:
 Any other text goes to the agent."""
 
 
-def has_keyboard() -> bool:
-    """Whether somebody can type."""
-    return sys.stdin is not None and sys.stdin.isatty()
-
-
 def is_live(variables: Mapping[str, str]) -> bool:
     """Whether the terminal can have a part that stays in place."""
     if variables.get("NO_COLOR") or variables.get("TERM") == "dumb":
         return False
-    return has_keyboard() and sys.stdout is not None and sys.stdout.isatty()
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def meter(peak: float) -> str:
@@ -54,7 +49,4 @@ def watch_keyboard(on_line: Callable[[str], None], on_end: Callable[[], None]) -
         on_line(typed.decode(encoding, "replace").strip())
         on_end()
 
-    if sys.stdin is None:  # its number may belong to another file by now
-        on_end()
-    else:
-        threading.Thread(target=read, name="keyboard", daemon=True).start()
+    threading.Thread(target=read, name="keyboard", daemon=True).start()
