@@ -72,14 +72,14 @@ class LivePrompt:
         self._screen.close_line()
         self._screen.prompt = None
         self._is_closed = True
-        if self._thread.ident:
-            self._drawn.wait(CLOSE_TIMEOUT_S)
+        if self._thread.ident is None:  # it never appeared
+            return
+        self._drawn.wait(CLOSE_TIMEOUT_S)
         self._lines.close()
         if loop := self._app.loop:
             with suppress(RuntimeError):  # it has ended by itself
                 loop.call_soon_threadsafe(self._app.exit)
-        if self._thread.ident:
-            self._thread.join(CLOSE_TIMEOUT_S)
+        self._thread.join(CLOSE_TIMEOUT_S)
 
     def _run(self) -> None:
         try:
