@@ -131,7 +131,7 @@ def test_a_third_script(copy: Path, simulator: Simulator, logs: Path, sound: tup
     program = talk(copy, simulator, logs, *sound, script="model_variant.py")
 
     assert program.wait() == 0, program.stderr
-    assert simulator.sessions[before].query["model"] == "gpt-realtime"
+    assert simulator.sessions[before].query["model"] == "gpt-4.1-mini"
     assert "Agent: You spoke" in program.stdout
 
 

@@ -103,10 +103,34 @@ def test_null_turns_a_feature_off(simulator: Simulator) -> None:
 
 def test_a_model_takes_instructions_tools_and_other_voices(simulator: Simulator) -> None:
     with Client(simulator.endpoint, MODEL, KEY) as client:
-        updated = client.configure(instructions="Be brief.", tools=[{}], voice="alloy")
+        detection = {"type": "server_vad"}
+        updated = client.configure(
+            instructions="Be brief.", tools=[{}], voice="alloy", turn_detection=detection
+        )
 
     assert updated["session"]["instructions"] == "Be brief."
     assert updated["session"]["voice"] == "alloy"
+
+
+def test_a_model_of_sound_does_not_end_turns_by_their_words(simulator: Simulator) -> None:
+    with (
+        Client(simulator.endpoint, MODEL, KEY) as client,
+        Client(simulator.endpoint, {**MODEL, "model": "gpt-4.1-mini"}, KEY) as cascaded,
+    ):
+        refused = client.configure(turn_detection=DETECTION)
+        accepted = cascaded.configure(turn_detection=DETECTION)
+
+    assert refused["error"]["param"] == "session.turn_detection.end_of_utterance_detection"
+    assert accepted["type"] == "session.updated"
+
+
+def test_an_agent_speaks_with_azure_s_voices_in_each_answer_too(simulator: Simulator) -> None:
+    with Client(simulator.endpoint, NAMED) as client:
+        client.configure()
+        client.send("response.create", response={"voice": "alloy"})
+        refused = client.receive()
+
+    assert refused["error"]["param"] == "response.voice"
 
 
 @pytest.mark.parametrize(

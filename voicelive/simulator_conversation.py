@@ -14,7 +14,7 @@ from voicelive.simulator_items import Items, typed_text
 from voicelive.simulator_playback import Playback
 from voicelive.simulator_reply import Reply, resampled
 from voicelive.simulator_route import Route
-from voicelive.simulator_session import OUTPUT_RATES_HZ, Session
+from voicelive.simulator_session import OUTPUT_RATES_HZ, Session, refuse_foreign_voice
 from voicelive.simulator_speaker import Speaker, greeting, words_about
 
 MOST_CONFIG_ATTEMPTS = 5
@@ -190,6 +190,8 @@ class Conversation:
                 "Overriding instructions in response.create is not supported (with Agent service)",
                 param="response.instructions",
             )
+        if self.session.route.has_agent:
+            refuse_foreign_voice(wishes.get("voice"), "response.voice")
         if self._speaker.reply is not None:
             raise RefusedError(
                 "Conversation already has an active response",

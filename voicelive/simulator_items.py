@@ -68,10 +68,11 @@ class Items:
         known = {"id": item.get("id") or new_id("item"), "object": "realtime.item"}
         if not isinstance(known["id"], str) or known["id"] in self._items:
             raise RefusedError("item.id must be a new string", param="item.id")
+        status = {"status": "completed"} if item["type"] in ("message", "function_call") else {}
         answer: Event = {
             "type": "conversation.item.created",
             "previous_item_id": previous or self.last_id,
-            "item": {**item, **known, "status": "completed"},
+            "item": {**item, **known, **status},
         }
         self.add(answer["item"])
         return answer

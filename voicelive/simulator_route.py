@@ -26,6 +26,7 @@ CLASSIC_AGENTS_UNTIL = "2026-04-10"
 _AGENT_KEYS = frozenset(
     {"agent-name", "agent-id", "agent-project-name", "agent-connection-string"}
     | {"agent-access-token", "agent-version", "conversation-id", "foundry-resource-override"}
+    | {"agent-authentication-identity-client-id"}
 )
 
 

@@ -72,6 +72,7 @@ class Session:
         if value is None:
             return None if name in _CAN_BE_OFF else self._defaults.get(name)
         if name == "turn_detection":
+            _refuse_text_detection(value, self.route)
             return _turn_detection(value, self.route.version)
         if name == "input_audio_echo_cancellation":
             return _echo_cancellation(value, self.route)
@@ -117,6 +118,17 @@ def _agent(route: Route) -> dict[str, str]:
         return {"type": "agent", **name, "thread_id": new_id("thread")}
     versioned = f"{route.name}:{route.agent_version}"
     return {"type": "agent", "name": route.name, "description": "", "agent_id": versioned}
+
+
+def _refuse_text_detection(given: dict[str, Any], route: Route) -> None:
+    """The end of an utterance is told by its words where these are recognised: not in a model of sound."""
+    by = (given.get("end_of_utterance_detection") or {}).get("model", "")
+    if route.kind == "model" and "realtime" in route.name and by.startswith("semantic_detection"):
+        raise RefusedError(
+            "Text-based end-of-utterance detection requires a local speech recognizer "
+            "and is only supported on cascaded pipelines.",
+            param="session.turn_detection.end_of_utterance_detection",
+        )
 
 
 def _turn_detection(given: dict[str, Any], version: str) -> dict[str, Any]:
@@ -175,11 +187,7 @@ def _refuse_what_the_agent_owns(changes: dict[str, Any]) -> None:
                 code=f"{name}_configuration_not_supported",
                 param=f"session.{name}",
             )
-    voice = changes.get("voice")
-    if isinstance(voice, dict) and "type" in voice:
-        voice = voice["type"]
-    if isinstance(voice, str) and voice not in _AGENT_VOICES:
-        raise invalid("Only Azure voice is supported", "session.voice")
+    refuse_foreign_voice(changes.get("voice"), "session.voice")
     transcription = changes.get("input_audio_transcription")
     model = transcription.get("model") if isinstance(transcription, dict) else None
     if isinstance(model, str) and not model.startswith(_AGENT_TRANSCRIPTION):
@@ -187,6 +195,13 @@ def _refuse_what_the_agent_owns(changes: dict[str, Any]) -> None:
             "Only azure-speech and mai-transcribe are supported in cascaded pipelines",
             "session.input_audio_transcription.model",
         )
+
+
+def refuse_foreign_voice(voice: object, param: str) -> None:
+    """An agent's voice is Azure's: an object, for a name alone is a voice of OpenAI's."""
+    kind = voice.get("type", "azure-standard") if isinstance(voice, dict) else voice
+    if isinstance(voice, str) or (isinstance(kind, str) and kind not in _AGENT_VOICES):
+        raise invalid("Only Azure voice is supported", param)
 
 
 def _refuse_what_the_stand_in_lacks(new: dict[str, Any]) -> None:
