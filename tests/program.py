@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+import pytest
 from soundcard import levels
 
 NOT_COPIED = (".env", ".git", ".venv*", "*env", "logs", ".hypothesis", ".*_cache", "__pycache__")
@@ -35,6 +36,7 @@ def folder_without_settings() -> Path:
 ROOT = folder_without_settings()
 SAMPLE = ROOT / "voicelive" / "sample.wav"
 NAMED = ("--project-name", "p", "--agent-name", "anna")  # an agent, for the command `project`
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no sound card can be hidden")
 TIMEOUT_S = 30
 ENDS_WITHIN_S = 4  # on a free machine one; on any, less than the timeouts that nothing may wait for
 SLICE_S = 0.1

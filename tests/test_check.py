@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checked import FILES, Checked, over_tls
-from program import NAMED, ROOT, SAMPLE, environment, fake_az
+from program import NAMED, ROOT, SAMPLE, environment, fake_az, on_linux
 from pulseaudio import SAMPLE_RATE_HZ
 from soundcard import VirtualSoundCard
 
@@ -107,6 +107,7 @@ def test_where_nobody_can_read_it_the_exit_code_still_tells() -> None:
     assert (run.returncode, run.stderr) == (2, b"")
 
 
+@on_linux
 def test_what_is_missing_is_named_and_the_rest_is_looked_at() -> None:
     checked = Checked(
         "hub", AZURE_VOICE_LIVE_ENDPOINT="https://<your-resource>", AZURE_VOICE_LIVE_API_KEY=KEY
@@ -133,6 +134,7 @@ def test_a_password_in_the_endpoint_is_not_shown() -> None:
     assert "hunter2" not in checked.text + checked.stderr
 
 
+@on_linux
 def test_without_sound_the_rest_is_looked_at(simulator: Simulator) -> None:
     checked = Checked("--endpoint", simulator.endpoint, *NAMED)
 

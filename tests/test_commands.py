@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from program import NAMED, ROOT, Program, environment, fake_az, loudness
+from program import NAMED, ROOT, Program, environment, fake_az, loudness, on_linux
 from servers import certificate, forwards_to, tcp_server
 
 from voicelive.simulator import Simulator
@@ -16,6 +16,7 @@ from voicelive.simulator import Simulator
 CONNECTION_STRING = "eastus2.api.azureml.ms;0a1b;my group;my-project"
 
 
+@on_linux
 def test_the_demo_holds_a_whole_conversation_on_a_bare_machine(logs: Path) -> None:
     program = Program("demo", log_dir=logs, stdin=subprocess.DEVNULL)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
-from program import ROOT, Program, environment
+from program import ROOT, Program, environment, on_linux
 
 pytestmark = pytest.mark.soundcard
 
@@ -58,6 +58,7 @@ def test_the_devices_are_listed(jack: dict[str, str]) -> None:
     assert re.fullmatch(rf"Microphones:\n{lines}Speakers:\n{lines}", listed.stdout)
 
 
+@on_linux
 def test_without_any_device_the_list_says_so() -> None:
     assert run("devices", env=environment()).stdout == "Microphones:\n      none\nSpeakers:\n      none\n"
 

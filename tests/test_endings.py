@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from program import ENDS_WITHIN_S, NAMED, ROOT, SAMPLE, Program, environment, fake_az, loudness
+from program import ENDS_WITHIN_S, NAMED, ROOT, SAMPLE, Program, environment, fake_az, loudness, on_linux
 from servers import answers, tcp_server
 
 from voicelive.simulator import Simulator
@@ -66,6 +66,7 @@ def test_an_agent_that_the_service_does_not_know_ends_the_run(
     assert "k-0123456789" not in program.stderr + program.technical_log
 
 
+@on_linux
 def test_only_the_demo_replaces_a_missing_microphone(simulator: Simulator, logs: Path) -> None:
     program = Program("project", "--endpoint", simulator.endpoint, *NAMED, log_dir=logs)
 

@@ -64,6 +64,7 @@ def test_a_redirect_tells_whether_it_is_followed() -> None:
 def test_a_handshake_can_stay_without_an_answer(caplog: pytest.LogCaptureFixture) -> None:
     with Simulator(faults=["mute-handshake:2"]) as simulator:
         address = urlsplit(simulator.endpoint)
+        assert address.port
         for _ in range(2):
             line = socket.create_connection((address.hostname, address.port), timeout=0.2)
             line.sendall(HANDSHAKE)

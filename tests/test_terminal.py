@@ -13,7 +13,7 @@ from typing import Any
 
 import pyte
 import pytest
-from program import NAMED, ROOT, environment
+from program import NAMED, ROOT, environment, on_linux
 from servers import websocket_server
 from service import ScriptedService
 
@@ -113,6 +113,7 @@ def terminal(*arguments: str, log_dir: Path, columns: int = 80, **variables: str
         opened.close()
 
 
+@on_linux
 def test_who_has_no_sound_card_can_type_when_the_sample_has_spoken(logs: Path) -> None:
     with terminal("demo", log_dir=logs) as screen:
         screen.wait_for("Agent: You spoke")

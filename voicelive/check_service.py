@@ -76,7 +76,7 @@ def explained(find: Callable[[Place], str], place: Place, is_proxy: bool) -> str
 def resolve(place: Place) -> str:
     """The addresses of a host."""
     asked = in_background(partial(socket.getaddrinfo, *place, type=socket.SOCK_STREAM))
-    found = asked.result()  # unlike the function itself, this can be interrupted
+    found = asked.result()  # which can be interrupted (on Windows from Python 3.14 on)
     return f"{place[0]} is " + ", ".join(dict.fromkeys(str(one[4][0]) for one in found))
 
 

@@ -63,6 +63,7 @@ class Connection:
         self._messages: deque[str] = deque()  # JSON texts, all but audio; sent before waiting audio
         self._blocks: deque[str] = deque(maxlen=BACKLOG_BLOCKS)  # the same of audio; the oldest goes first
         self._closing = False
+        self._is_cut = False
         self._is_alive = True  # something was received since the last ping
         self._ping_due = time.monotonic() + PING_INTERVAL_S
         self._released = threading.Event()  # set when the iterating thread gave the socket back
@@ -116,6 +117,7 @@ class Connection:
 
     def cut(self) -> None:
         """End the connection without a goodbye, from any thread; never waits, but wakes who does."""
+        self._is_cut = True
         if sock := self._socket.sock:
             with suppress(OSError):  # not SSLSocket.shutdown: it takes TLS away under the other thread's feet
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
@@ -126,6 +128,8 @@ class Connection:
             try:
                 opcode, frame = self._socket.recv_data_frame(control_frame=True)
             except websocket.WebSocketTimeoutException:
+                if self._is_cut:  # Windows does not wake who waits
+                    return None
                 continue
             except (websocket.WebSocketException, OSError) as error:
                 log.info("connection lost: %s", error)
@@ -219,7 +223,7 @@ def _handshake(url: str, headers: Mapping[str, str]) -> websocket.WebSocket:
     log.info("HTTP %s after %.3f s, headers %s", opened.status, time.monotonic() - started, opened.headers)
     opened.settimeout(SOCKET_TIMEOUT_S)
     if isinstance(opened.sock, SharedSSLSocket):
-        opened.sock.share(SOCKET_TIMEOUT_S)
+        opened.sock.share_between_threads(SOCKET_TIMEOUT_S)
     return opened
 
 

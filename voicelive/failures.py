@@ -206,7 +206,8 @@ def no_portaudio(error: OSError) -> VoiceLiveError:
 
 def no_device(kind: str, error: Exception) -> VoiceLiveError:
     """There is no microphone or no speaker, or it cannot be opened; `kind` says which."""
-    what, remedy = f"The {kind} cannot be opened: {error}.", ""
+    what = f"The {kind} cannot be opened: {error}."
+    remedy = "May programs use it (privacy settings)? " if kind == "microphone" else ""
     if "querying device -1" in str(error):  # PortAudio's default, where there is none
         what, remedy = f"There is no {kind}.", "Plug one in, or close the program that holds it. "
     elif "Device unavailable" in str(error):  # PortAudio's -9985

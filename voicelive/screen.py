@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from shlex import join
 from subprocess import list2cmdline
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:  # 0.1 s, not where there is no terminal
     from voicelive.prompt import LivePrompt
@@ -35,11 +35,20 @@ def shown(path: Path) -> str:
     return str(path)
 
 
+def quoted(*words: str) -> str:
+    """A command as it can be typed."""
+    return list2cmdline(words) if os.name == "nt" else join(words)
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether a stream is one. On Windows NUL says so, too, but has no console's file (untried)."""
+    return stream.isatty() and (os.name != "nt" or "Console" in type(stream.buffer.raw).__name__)
+
+
 def own_command(*arguments: str) -> str:
     """How to run this program from here, with these arguments."""
     script = Path(__file__).resolve().parents[1] / "voicelive_agent.py"
-    quoted = list2cmdline if os.name == "nt" else join
-    return quoted([shown(Path(sys.executable)), shown(script), *arguments])
+    return quoted(shown(Path(sys.executable)), shown(script), *arguments)
 
 
 class Screen:
@@ -58,7 +67,7 @@ class Screen:
         self._is_whole = False  # the open line is, though a mark may still follow
         self._redact = redact
         self._lock = threading.RLock()  # guards both streams and the open line
-        self._said_on_terminal = sys.stdout.isatty()
+        self._said_on_terminal = is_terminal(sys.stdout)
 
     def say(self, whose: object, more: str, begun: str) -> None:
         """Let a line of what was said grow by `more`; one that is open no more goes on below, as `begun`."""
@@ -98,7 +107,7 @@ class Screen:
 
     def _write(self, stream: TextIO, text: str) -> None:
         with suppress(OSError, ValueError):  # nobody reads any more, or the stream is closed
-            if self.prompt and stream.isatty():
+            if self.prompt and is_terminal(stream):
                 self.prompt.print(self._redact(text))
                 return
             stream.write(self._redact(text))

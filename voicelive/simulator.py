@@ -21,7 +21,6 @@ neither Azure nor a network. In reading order:
 import asyncio
 import json
 import logging
-import os
 import signal
 import sys
 import threading
@@ -236,8 +235,7 @@ def main() -> None:
             typer.echo(error, err=True)
             sys.exit(2)
         except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            typer.echo(f"Port {port} on {HOST} cannot be used: {reason}.", err=True)
+            typer.echo(f"Port {port} on {HOST} cannot be used: {error.strerror or error}.", err=True)
             sys.exit(1)
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

@@ -127,7 +127,9 @@ class Watch:
             stream.shut()
         # Where a sound server is only half there, PortAudio can abort the process: a child tries first.
         try:
-            subprocess.run(TRIAL, capture_output=True, check=True, timeout=TRIAL_TIMEOUT_S)
+            subprocess.run(
+                TRIAL, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=TRIAL_TIMEOUT_S
+            )
             if sd._initialized:  # unless it did not start the last time
                 sd._terminate()
             sd._initialize()

@@ -19,7 +19,7 @@ from voicelive.host import Host
 from voicelive.logs import Redactor, RunLogs, c_libraries_into
 from voicelive.options import Options
 from voicelive.recording import Recording
-from voicelive.screen import Screen, own_command, shown
+from voicelive.screen import Screen, is_terminal, own_command, shown
 from voicelive.session import wants_reference
 from voicelive.soundcard import Microphone, Speaker, Watch
 from voicelive.transcript import Transcript
@@ -160,7 +160,7 @@ def open_source(options: Options, note: Callable[[str], None] = log.info) -> Sou
         if not options.is_demo or failure.exit_code == EXIT_USAGE:
             raise
         note(f"{failure.message} A recorded sample speaks in your place.")
-        return WavSource(SAMPLE, then=repeat(SILENCE) if sys.stdin.isatty() else ())
+        return WavSource(SAMPLE, then=repeat(SILENCE) if is_terminal(sys.stdin) else ())
 
 
 def open_sink(options: Options, instead: Path, note: Callable[[str], None] = log.info) -> Playback:

@@ -1,11 +1,12 @@
 """The keyboard, and what a terminal can show."""
 
 import math
-import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+
+from voicelive.screen import is_terminal
 
 LONGEST_LINE = 65536  # bytes; what is beyond is left out
 METER_CELLS = 10
@@ -21,7 +22,7 @@ def is_live(variables: Mapping[str, str]) -> bool:
     """Whether the terminal can have a part that stays in place."""
     if variables.get("NO_COLOR") or variables.get("TERM") == "dumb":
         return False
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return is_terminal(sys.stdin) and is_terminal(sys.stdout)
 
 
 def meter(peak: float) -> str:
@@ -38,15 +39,13 @@ def watch_keyboard(on_line: Callable[[str], None], on_end: Callable[[], None]) -
     """
 
     def read() -> None:
-        typed, encoding = b"", "utf-8"
+        typed, file = b"", sys.stdin.buffer.raw  # type: ignore[union-attr]  # its buffer holds a lock
         with suppress(OSError, ValueError):  # stdin was closed
-            # A Windows console has an encoding of its own.
-            encoding = os.device_encoding(sys.stdin.fileno()) or encoding
-            while data := os.read(sys.stdin.fileno(), LONGEST_LINE):
+            while data := file.read(LONGEST_LINE):
                 *lines, typed = (line[:LONGEST_LINE] for line in (typed + data).split(b"\n"))
                 for line in lines:
-                    on_line(line.decode(encoding, "replace").strip())
-        on_line(typed.decode(encoding, "replace").strip())
+                    on_line(line.decode(sys.stdin.encoding, "replace").strip())
+        on_line(typed.decode(sys.stdin.encoding, "replace").strip())
         on_end()
 
     threading.Thread(target=read, name="keyboard", daemon=True).start()

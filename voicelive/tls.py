@@ -3,6 +3,7 @@
 import functools
 import select
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ T = TypeVar("T")
 
 
 class SharedSSLSocket(ssl.SSLSocket):
-    """A socket on which, from `share` on, one thread can send while another receives.
+    """A socket on which, from `share_between_threads` on, one thread can send while another receives.
 
     OpenSSL takes one call at a time on a connection, and Python leaves that to its users: otherwise an end of
     stream is seen now and then that never came.
@@ -22,7 +23,7 @@ class SharedSSLSocket(ssl.SSLSocket):
 
     _in_turn: "threading.Lock | None" = None  # held while OpenSSL is asked, never while it is waited for
 
-    def share(self, timeout_s: float) -> None:
+    def share_between_threads(self, timeout_s: float) -> None:
         """Begin to; a call that takes longer raises TimeoutError."""
         self._in_turn = threading.Lock()
         self._timeout_s = timeout_s
@@ -61,6 +62,7 @@ def tls_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.sslsocket_class = SharedSSLSocket
     paths = ssl.get_default_verify_paths()
-    if not (paths.cafile or paths.capath or context.get_ca_certs()):
+    # Windows fetches many of its roots when they are first asked for, which Python does not do.
+    if sys.platform == "win32" or not (paths.cafile or paths.capath or context.get_ca_certs()):
         context.load_verify_locations(certifi.where())
     return context

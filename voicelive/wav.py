@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain, repeat
 from pathlib import Path
-from shlex import quote
 
 from voicelive import failures
 from voicelive.audio import (
@@ -22,7 +21,7 @@ from voicelive.audio import (
     Playback,
 )
 from voicelive.logs import for_owner_only
-from voicelive.screen import shown
+from voicelive.screen import quoted, shown
 
 log = logging.getLogger(__name__)
 
@@ -154,4 +153,4 @@ def convert(path: Path) -> str:
     In mono, for more than two channels are written in a form that Python 3.10 and 3.11 do not read.
     """
     converted = f"{path.with_suffix('')}-pcm16.wav"
-    return f"Convert it: `ffmpeg -i {quote(str(path))} -ac 1 -c:a pcm_s16le {quote(converted)}`."
+    return f"Convert it: `{quoted('ffmpeg', '-i', str(path), '-ac', '1', '-c:a', 'pcm_s16le', converted)}`."
