@@ -88,6 +88,7 @@ def test_without_sound_there_is_nothing_to_interrupt() -> None:
         ([b"\x01\x02\x03", b"\x05\x06"], [0x0201, 0x0605]),  # a byte too many, and no more of it
         ([b"\x01\x02\x03", b"\x05\x06", b"\x07\x08\x09"], [0x0201, 0x0605, 0x0807]),  # once more
         ([b"", b"\x01\x02"], [0x0201]),
+        ([b"\x01", b"", b"\x02\x03\x04"], [0x0201, 0x0403]),
     ],
 )
 def test_frames_stay_whole_whatever_the_pieces(pieces: list[bytes], heard: list[int]) -> None:

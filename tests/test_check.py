@@ -98,6 +98,14 @@ def test_a_file_that_cannot_take_the_sound_is_told(simulator: Simulator, tmp_pat
     assert "cannot be written" in checked.found("speaker", "FAILED")
 
 
+def test_who_only_types_needs_no_microphone(simulator: Simulator) -> None:
+    typing = ("--no-mic", "--output", os.devnull)
+    checked = Checked("--endpoint", simulator.endpoint, *NAMED, *typing)
+
+    assert checked.exit_code == 0
+    assert checked.found("microphone").startswith("none: type instead")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_where_nobody_can_read_it_the_exit_code_still_tells() -> None:
     command = [sys.executable, "voicelive_agent.py", "check", *FILES]

@@ -66,6 +66,9 @@ class Playback:
     or the clock of a WAV file. Everything else may be called from any thread.
     """
 
+    name = "nowhere"
+    """For people."""
+
     def __init__(self) -> None:
         # When each piece that is played, silence too, sounds, and the piece; for who makes room for some.
         self.played: deque[tuple[float, bytes]] = deque(maxlen=0)
@@ -79,18 +82,13 @@ class Playback:
         self._idle = threading.Event()  # set while nothing is left to be heard
         self._idle.set()
 
-    @property
-    def name(self) -> str:
-        """For people."""
-        return "nowhere"
-
     def play(self, pcm: bytes, item_id: str) -> None:
         """Append PCM16, 24 kHz, mono, of any length. A frame may be torn apart between two pieces."""
         if len(pcm) % FRAME_BYTES:  # two such in a row belong together; a single one loses its last byte
             pcm = self._half_frame + pcm
             end = len(pcm) - len(pcm) % FRAME_BYTES
             pcm, self._half_frame = pcm[:end], pcm[end:]
-        else:
+        elif pcm:
             self._half_frame = b""
         if not pcm:
             return

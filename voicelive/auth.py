@@ -116,7 +116,8 @@ def websocket_url(endpoint: str) -> str:
     except (ValueError, KeyError):  # ValueError, of a port that is no number, may tell a part of a password
         raise ValueError("must look like https://my-resource.services.ai.azure.com") from None
     assert host
-    bare = f"https://{parts.netloc.rpartition('@')[2]}"
+    path = parts.path.partition("/api/projects/")[0].rstrip("/").removesuffix(PATH)
+    bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
     if "/api/projects/" in parts.path:
         project = parts.path.partition("/api/projects/")[2].partition("/")[0]
         raise ValueError(f"is a project's: set the endpoint to {bare} and the project name to {project}")
@@ -124,7 +125,6 @@ def websocket_url(endpoint: str) -> str:
         raise ValueError(f"must have no user, no ? and no #: set it to {bare}")
     if scheme == "ws" and not is_this_machine(host):
         raise ValueError("plain text leaves this machine unprotected: use https")
-    path = parts.path.rstrip("/").removesuffix(PATH)
     return f"{scheme}://{parts.netloc}{path}{PATH}"
 
 

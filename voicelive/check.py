@@ -90,8 +90,9 @@ def described(setting: Setting, found: Found) -> str:
 def check_sound(report: Report, plan: Plan, tone: bool) -> None:
     """PortAudio, one second of the microphone, the speaker."""
     options = plan.options
-    has_portaudio = report.look("PortAudio", portaudio)
-    if has_portaudio or options.input:
+    is_replaced = options.input or options.no_mic
+    has_portaudio = not (is_replaced and options.output) and report.look("PortAudio", portaudio)
+    if has_portaudio or is_replaced:
         report.look("microphone", lambda: listen(options))
     if options.output:
         report.look("speaker", partial(replaceable, options.output))

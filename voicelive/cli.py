@@ -102,7 +102,7 @@ def leave_portaudio() -> None:
     would again."""
     if any(thread.name.startswith("sound-") for thread in threading.enumerate()):
         ending = sys.exc_info()[1]
-        os._exit(getattr(ending, "exit_code", getattr(ending, "code", EXIT_FAILED)))
+        os._exit(getattr(ending, "exit_code", getattr(ending, "code", EXIT_FAILED)) if ending else 0)
 
 
 def say(text: str) -> None:

@@ -56,7 +56,7 @@ class Conversation:
     @property
     def is_resting(self) -> bool:
         """Whether nobody is speaking, as far as the service knows."""
-        return not (self._owes_answer or self._open_turn or self._running or self.user_speaks)
+        return not (self.user_speaks or self._owes_answer or self._open_turn or self._running)
 
     @property
     def _unfinished(self) -> list[str]:

@@ -100,7 +100,7 @@ class Stream:
         self._wanted = wanted
         self._callback = self._pass = callback  # the second is for the device's format
         self._stream: Any = None
-        self._device = -1  # its number, until PortAudio starts anew
+        self._device = -1  # its number, by which two of one name are told apart
         self._is_closed = False  # for good
         self._ended = threading.Event()  # a new one for each opening; set by PortAudio at its end
         self._called_at = 0.0  # monotonic seconds

@@ -14,7 +14,7 @@ from voicelive.screen import Screen
 from voicelive.soundcard import Microphone
 from voicelive.terminal import KEYS, is_live, meter, watch_keyboard
 
-LAST_RESORT_S = 5.0  # more than any end takes
+LAST_RESORT_S = 5.0  # more than a goodbye takes
 SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait
 HEARS_ITSELF = (
     "The agent seems to hear itself through the microphone: use a headset, turn the loudspeaker\n"

@@ -20,7 +20,7 @@ _FORMAT = "%(asctime)s:%(name)s:%(levelname)s:%(message)s"
 # What comes before a secret, which stays, and the secret: 16 characters or more, or people's own words
 # about a bearer of something would be hidden, too.
 _SECRET = re.compile(
-    r"""\beyJ[\w-]{8,}(?:\.[\w-]*)+                          # a JSON web token
+    r"""\beyJ[\w-]{8,}\.[\w-]*(?:\.[\w-]*)*                  # a JSON web token
     | (agent-access-token=)[^&\s'"]+
     | (\b(?:bearer|basic|authorization|api-key)\b(?:['"\s:=]|%20)+)[\w.~+/=-]{16,}""",
     re.IGNORECASE | re.VERBOSE,

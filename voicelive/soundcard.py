@@ -71,7 +71,7 @@ class Speaker(Playback):
         self.stream = Stream("output", wanted, self.render)
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]
         return self.stream.name
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """The one place where the parts meet: logs, sound, service, keyboard, and the end of a run."""
 
+import faulthandler
 import json
 import logging
 import signal
@@ -80,6 +81,7 @@ def _converse(plan: Plan, logs: RunLogs, redact: Redactor, screen: Screen, diall
             files += recording.paths
         where_files_are = "Logs: " + "\n      ".join(map(shown, files))
         screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}\n{where_files_are}")
+        stack.callback(faulthandler.cancel_dump_traceback_later)  # Host's: what is above may take its time
         call = wire(plan, dialler, transcript, source, sink, recording, screen.note)
         call.conversation.id = plan.target.query.get("conversation-id", "")
         streams = [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]
