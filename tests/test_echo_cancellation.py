@@ -1,5 +1,6 @@
 """`--echo-cancellation client`: both channels on the wire, beside each other, and the ways around it."""
 
+import re
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from voicelive.simulator import Simulator
 ASKED_FOR = {"type": "server_echo_cancellation", "reference_source": "client", "channels": 2}
 SETTLED_S = 3.0
 NEAR_MS = 2.5
+STARVED_MS = 10.0  # where the machine had other work, and dropped sound: each time the echo moves a bit
 
 Blocks = list[tuple[float, bytes]]
 
@@ -30,20 +32,23 @@ def wait_until(moment: float) -> None:
 @pytest.mark.timeout(120)
 def test_the_echo_lies_just_behind_the_reference_whatever_happens(tmp_path: Path) -> None:
     """On a card whose microphone is the speaker's monitor."""
-    told = [lags_ms(blocks) for blocks in heard_on_two_cards(tmp_path)]
+    *cards, log = heard_on_two_cards(tmp_path)
 
-    assert min(share_of_near(*lags) for lags in told) > 0.8, told
+    lost_sound = any(map(int, re.findall(r"(\d+) xruns$", log, re.MULTILINE)))
+    for blocks in cards:
+        lags = lags_ms(blocks)
+        assert share_of_near(*lags, near_ms=STARVED_MS if lost_sound else NEAR_MS) > 0.8, lags
 
 
-def share_of_near(*lags: tuple[float, float]) -> float:
+def share_of_near(*lags: tuple[float, float], near_ms: float) -> float:
     """How many of the lags are as they should be, once the stream's times are right."""
     settled = np.array([lag for at, lag in lags if at >= SETTLED_S])
     assert len(settled) >= 3
-    return float(np.mean((settled > 0) & (settled < 20) & (np.abs(settled - np.median(settled)) < NEAR_MS)))
+    return float(np.mean((settled > 0) & (settled < 20) & (np.abs(settled - np.median(settled)) < near_ms)))
 
 
-def heard_on_two_cards(folder: Path) -> tuple[Blocks, Blocks]:
-    """What the service got before and after the card was replaced."""
+def heard_on_two_cards(folder: Path) -> tuple[Blocks, Blocks, str]:
+    """What the service got before and after the card was replaced, and the technical log."""
     card = VirtualSoundCard(folder)
     env = {**card.environment, "PULSE_SOURCE": SPEAKER}
     service = ScriptedService()
@@ -67,7 +72,7 @@ def heard_on_two_cards(folder: Path) -> tuple[Blocks, Blocks]:
                 second = list(service.blocks)
                 program.type("q")
                 assert program.wait() == 0
-        return first, second
+        return first, second, program.technical_log
     except UnavailableError as reason:
         pytest.skip(str(reason))
     finally:
