@@ -11,7 +11,7 @@ from pathlib import Path
 from program import ROOT, SAMPLE, environment
 from servers import certificate, forwards_to, tcp_server
 
-from voicelive.simulator import Simulator
+from standin.server import StandIn
 
 FILES = ("--input", str(SAMPLE), "--output", os.devnull)
 
@@ -36,9 +36,9 @@ class Checked:
 
 
 @contextmanager
-def over_tls(simulator: Simulator, folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
+def over_tls(stand_in: StandIn, folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """The stand-in behind TLS: its endpoint, and the variable that lets a client trust it."""
     trusted, context = certificate(folder)
-    port = int(simulator.endpoint.rpartition(":")[2])
+    port = int(stand_in.endpoint.rpartition(":")[2])
     with tcp_server(forwards_to(port), context) as tls_port:
         yield f"https://localhost:{tls_port}", {"SSL_CERT_FILE": str(trusted)}

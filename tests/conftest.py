@@ -11,7 +11,7 @@ from program import SAMPLE
 from pulseaudio import UnavailableError
 from soundcard import VirtualSoundCard, virtual_sound_card
 
-from voicelive.simulator import Simulator
+from standin.server import StandIn
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,22 +38,22 @@ def sound_card(running_sound_card: VirtualSoundCard) -> Iterator[VirtualSoundCar
 
 
 @pytest.fixture(scope="session")
-def simulator() -> Iterator[Simulator]:
-    with Simulator() as running:
+def stand_in() -> Iterator[StandIn]:
+    with StandIn() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def hasty() -> Iterator[Simulator]:
+def hasty() -> Iterator[StandIn]:
     """A stand-in that sends a whole answer at once."""
-    with Simulator(pace=1000) as running:
+    with StandIn(pace=1000) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def calm() -> Iterator[Simulator]:
+def calm() -> Iterator[StandIn]:
     """A stand-in that takes its time, so that it can be interrupted."""
-    with Simulator(pace=1) as running:
+    with StandIn(pace=1) as running:
         yield running
 
 

@@ -34,7 +34,7 @@ def folder_without_settings() -> Path:
 
 
 ROOT = folder_without_settings()
-SAMPLE = ROOT / "voicelive" / "sample.wav"
+SAMPLE = ROOT / "standin" / "sample.wav"
 NAMED = ("--project-name", "p", "--agent-name", "anna")  # an agent, for the command `project`
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no sound card can be hidden")
 TIMEOUT_S = 30

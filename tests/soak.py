@@ -14,7 +14,7 @@ from pathlib import Path
 
 from program import NAMED, SAMPLE, Program
 
-from voicelive.simulator import Simulator
+from standin.server import StandIn
 
 PAUSE_S = 5  # after each question, for its answer
 SAMPLE_EVERY_S = 10
@@ -44,7 +44,7 @@ def lines(text: str, start: str) -> list[str]:
 def soak(folder: Path, minutes: float) -> int:
     """Hold the conversation; the number of complaints."""
     memory: list[float] = []
-    with Simulator(faults=[f"drop-after={SAMPLE_EVERY_S}", "malformed"]) as service:
+    with StandIn(faults=[f"drop-after={SAMPLE_EVERY_S}", "malformed"]) as service:
         wav = str(questions(folder / "questions.wav", minutes))
         sound = ("--input", wav, "--output", str(folder / "heard.wav"))
         program = Program("project", "--endpoint", service.endpoint, *NAMED, *sound, log_dir=folder)

@@ -16,8 +16,8 @@ from program import NAMED, ROOT, SAMPLE, environment, fake_az, on_linux
 from pulseaudio import SAMPLE_RATE_HZ
 from soundcard import VirtualSoundCard
 
+from standin.server import StandIn
 from voicelive.check import claims
-from voicelive.simulator import Simulator
 
 KEY = "k-0123456789"
 
@@ -29,13 +29,13 @@ def jwt(**payload: object) -> str:
     return ".".join([*encoded, "signature"])
 
 
-def test_all_is_well_with_the_stand_in(simulator: Simulator) -> None:
-    before = len(simulator.sessions)
+def test_all_is_well_with_the_stand_in(stand_in: StandIn) -> None:
+    before = len(stand_in.sessions)
 
-    checked = Checked("--endpoint", simulator.endpoint, *NAMED, *FILES, "--talk", VOICE_NAME="en-US-X")
+    checked = Checked("--endpoint", stand_in.endpoint, *NAMED, *FILES, "--talk", VOICE_NAME="en-US-X")
 
     assert checked.exit_code == 0
-    assert checked.found("endpoint") == f"{simulator.endpoint} (--endpoint)"
+    assert checked.found("endpoint") == f"{stand_in.endpoint} (--endpoint)"
     assert checked.found("echo cancellation") == "server (default)"
     assert checked.found("voice") == "en-US-X (VOICE_NAME in the shell)"
     assert checked.found("api version") == "2026-07-15 (default)"
@@ -46,20 +46,20 @@ def test_all_is_well_with_the_stand_in(simulator: Simulator) -> None:
     assert checked.found("agent").startswith("the agent answers 'Hello.' in sound")
     assert checked.text.endswith("All is well.\n")
     assert "\x1b" not in checked.text
-    session = simulator.sessions[before]
-    assert simulator.wait_for(lambda: not session.open, timeout=5)
+    session = stand_in.sessions[before]
+    assert stand_in.wait_for(lambda: not session.open, timeout=5)
 
 
-def test_nobody_speaks_to_the_agent_unasked(simulator: Simulator) -> None:
-    before = len(simulator.sessions)
+def test_nobody_speaks_to_the_agent_unasked(stand_in: StandIn) -> None:
+    before = len(stand_in.sessions)
 
-    assert Checked("--endpoint", simulator.endpoint, *NAMED, *FILES).exit_code == 0
+    assert Checked("--endpoint", stand_in.endpoint, *NAMED, *FILES).exit_code == 0
 
-    assert [message["type"] for message in simulator.sessions[before].received] == ["session.update"]
+    assert [message["type"] for message in stand_in.sessions[before].received] == ["session.update"]
 
 
-def test_a_terminal_gets_a_table(simulator: Simulator) -> None:
-    checked = Checked("--endpoint", simulator.endpoint, *NAMED, *FILES, FORCE_COLOR="1", COLUMNS="80")
+def test_a_terminal_gets_a_table(stand_in: StandIn) -> None:
+    checked = Checked("--endpoint", stand_in.endpoint, *NAMED, *FILES, FORCE_COLOR="1", COLUMNS="80")
 
     assert checked.exit_code == 0
     assert "\x1b[1mSettings" in checked.text
@@ -76,31 +76,31 @@ def test_a_long_address_is_shown_whole(columns: str) -> None:
     assert f"endpoint{endpoint}(--endpoint)" in shown
 
 
-def test_a_console_that_lacks_a_character_shows_a_question_mark(simulator: Simulator) -> None:
+def test_a_console_that_lacks_a_character_shows_a_question_mark(stand_in: StandIn) -> None:
     arguments = ("--project-name", "p", "--agent-name", "Zoë", *FILES)
-    checked = Checked("--endpoint", simulator.endpoint, *arguments, PYTHONIOENCODING="ascii")
+    checked = Checked("--endpoint", stand_in.endpoint, *arguments, PYTHONIOENCODING="ascii")
 
     assert checked.exit_code == 0, checked.stderr
     assert checked.found("agent name") == "Zo? (--agent-name)"
 
 
-def test_what_has_no_remedy_is_named_once_more_at_the_end(simulator: Simulator) -> None:
-    checked = Checked("--endpoint", simulator.endpoint, *NAMED, "--input", "gone.wav", "--output", os.devnull)
+def test_what_has_no_remedy_is_named_once_more_at_the_end(stand_in: StandIn) -> None:
+    checked = Checked("--endpoint", stand_in.endpoint, *NAMED, "--input", "gone.wav", "--output", os.devnull)
 
     assert checked.text.endswith("microphone: gone.wav: No such file or directory. Then check again.\n")
 
 
-def test_a_file_that_cannot_take_the_sound_is_told(simulator: Simulator, tmp_path: Path) -> None:
+def test_a_file_that_cannot_take_the_sound_is_told(stand_in: StandIn, tmp_path: Path) -> None:
     output = str(tmp_path / "gone" / "heard.wav")
-    checked = Checked("--endpoint", simulator.endpoint, *NAMED, "--input", str(SAMPLE), "--output", output)
+    checked = Checked("--endpoint", stand_in.endpoint, *NAMED, "--input", str(SAMPLE), "--output", output)
 
     assert checked.exit_code == 2
     assert "cannot be written" in checked.found("speaker", "FAILED")
 
 
-def test_who_only_types_needs_no_microphone(simulator: Simulator) -> None:
+def test_who_only_types_needs_no_microphone(stand_in: StandIn) -> None:
     typing = ("--no-mic", "--output", os.devnull)
-    checked = Checked("--endpoint", simulator.endpoint, *NAMED, *typing)
+    checked = Checked("--endpoint", stand_in.endpoint, *NAMED, *typing)
 
     assert checked.exit_code == 0
     assert checked.found("microphone").startswith("none: type instead")
@@ -143,8 +143,8 @@ def test_a_password_in_the_endpoint_is_not_shown() -> None:
 
 
 @on_linux
-def test_without_sound_the_rest_is_looked_at(simulator: Simulator) -> None:
-    checked = Checked("--endpoint", simulator.endpoint, *NAMED)
+def test_without_sound_the_rest_is_looked_at(stand_in: StandIn) -> None:
+    checked = Checked("--endpoint", stand_in.endpoint, *NAMED)
 
     assert checked.exit_code == 1
     assert "There is no microphone." in checked.found("microphone", "FAILED")
@@ -152,10 +152,10 @@ def test_without_sound_the_rest_is_looked_at(simulator: Simulator) -> None:
     assert "microphone: Plug one in" in checked.text
 
 
-def test_the_token_tells_who_is_signed_in(simulator: Simulator, tmp_path: Path) -> None:
+def test_the_token_tells_who_is_signed_in(stand_in: StandIn, tmp_path: Path) -> None:
     token = jwt(aud="https://{host}", tid="tenant-1", upn="anna@contoso.com", exp=time.time() + 3630)
     path = fake_az(tmp_path / "bin", token=token)
-    with over_tls(simulator, tmp_path) as (endpoint, trust):
+    with over_tls(stand_in, tmp_path) as (endpoint, trust):
         checked = Checked("--endpoint", endpoint, *NAMED, *FILES, PATH=path, **trust)
 
     assert checked.exit_code == 0, checked.text
@@ -178,11 +178,11 @@ def test_who_is_not_signed_in_is_told_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sounddevice brings PortAudio elsewhere")
-def test_without_portaudio_the_package_is_named(simulator: Simulator, tmp_path: Path) -> None:
+def test_without_portaudio_the_package_is_named(stand_in: StandIn, tmp_path: Path) -> None:
     hidden = "import ctypes.util; ctypes.util.find_library = lambda name: None"
     (tmp_path / "sitecustomize.py").write_text(hidden)
 
-    checked = Checked("--endpoint", simulator.endpoint, *NAMED, PYTHONPATH=str(tmp_path))
+    checked = Checked("--endpoint", stand_in.endpoint, *NAMED, PYTHONPATH=str(tmp_path))
 
     assert checked.exit_code == 1
     assert "PortAudio library not found" in checked.found("PortAudio", "FAILED")
@@ -193,12 +193,12 @@ def test_without_portaudio_the_package_is_named(simulator: Simulator, tmp_path: 
 
 @pytest.mark.soundcard
 def test_a_microphone_is_listened_to_and_a_tone_played(
-    simulator: Simulator, sound_card: VirtualSoundCard
+    stand_in: StandIn, sound_card: VirtualSoundCard
 ) -> None:
     noise = np.random.default_rng(1).uniform(-0.2, 0.2, 10 * SAMPLE_RATE_HZ)
     sound_card.speak((noise * 32767).astype("<i2").tobytes())
     with sound_card.recording() as recording:
-        arguments = ("--endpoint", simulator.endpoint, *NAMED, "--tone")
+        arguments = ("--endpoint", stand_in.endpoint, *NAMED, "--tone")
         checked = Checked(*arguments, **sound_card.environment)
         heard = np.frombuffer(recording.pcm, "<i2").astype(float)
 
@@ -211,8 +211,8 @@ def test_a_microphone_is_listened_to_and_a_tone_played(
 
 
 @pytest.mark.soundcard
-def test_a_silent_microphone(simulator: Simulator, sound_card: VirtualSoundCard) -> None:
-    checked = Checked("--endpoint", simulator.endpoint, *NAMED, **sound_card.environment)
+def test_a_silent_microphone(stand_in: StandIn, sound_card: VirtualSoundCard) -> None:
+    checked = Checked("--endpoint", stand_in.endpoint, *NAMED, **sound_card.environment)
 
     assert checked.exit_code == 1
     assert "nothing but silence" in checked.found("microphone", "FAILED")
@@ -221,13 +221,13 @@ def test_a_silent_microphone(simulator: Simulator, sound_card: VirtualSoundCard)
 
 @pytest.mark.soundcard
 def test_a_sound_card_without_a_microphone(
-    simulator: Simulator, sound_card: VirtualSoundCard, tmp_path: Path
+    stand_in: StandIn, sound_card: VirtualSoundCard, tmp_path: Path
 ) -> None:
     speaker_only = 'pcm.!default { type asym playback.pcm "pulse" }\npcm.pulse { type pulse }\n'
     (tmp_path / "alsa.conf").write_text(speaker_only)
     variables = {**sound_card.environment, "ALSA_CONFIG_PATH": str(tmp_path / "alsa.conf")}
 
-    checked = Checked("--endpoint", simulator.endpoint, *NAMED, **variables)
+    checked = Checked("--endpoint", stand_in.endpoint, *NAMED, **variables)
 
     assert checked.exit_code == 1
     assert checked.found("microphone", "FAILED")

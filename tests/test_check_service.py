@@ -13,10 +13,10 @@ from servers import websocket_server
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
+from standin.server import StandIn
 from voicelive import VoiceLiveError
 from voicelive.check_service import Line, differences
 from voicelive.connection import Connection
-from voicelive.simulator import Simulator
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def test_a_host_that_is_not_reached(tmp_path: Path, endpoint: str, row: str, sai
     assert said in checked.found(row, "FAILED")
 
 
-def test_a_certificate_that_nobody_trusts(simulator: Simulator, tmp_path: Path) -> None:
-    with over_tls(simulator, tmp_path) as (endpoint, _):
+def test_a_certificate_that_nobody_trusts(stand_in: StandIn, tmp_path: Path) -> None:
+    with over_tls(stand_in, tmp_path) as (endpoint, _):
         checked = Checked("--endpoint", endpoint, *NAMED, *FILES, PATH=fake_az(tmp_path / "bin"))
 
     assert checked.exit_code == 1
@@ -74,19 +74,19 @@ def test_a_proxy_that_is_none_is_told(tmp_path: Path, proxy: str) -> None:
     ],
 )
 def test_a_service_that_refuses(fault: str, row: str, exit_code: int, said: str) -> None:
-    with Simulator(faults=[fault]) as simulator:
-        checked = Checked("--endpoint", simulator.endpoint, *NAMED, *FILES, "--talk")
+    with StandIn(faults=[fault]) as stand_in:
+        checked = Checked("--endpoint", stand_in.endpoint, *NAMED, *FILES, "--talk")
 
     assert checked.exit_code == exit_code
     assert said in checked.found(row, "FAILED")
     assert re.search(r"[Rr]equest id:? [0-9a-f-]{36}", checked.text)
 
 
-def test_a_session_that_the_service_does_not_take(simulator: Simulator, tmp_path: Path) -> None:
+def test_a_session_that_the_service_does_not_take(stand_in: StandIn, tmp_path: Path) -> None:
     (tmp_path / "session.json").write_text('{"nonsense": 1}')
     more = ("--session", str(tmp_path / "session.json"))
 
-    checked = Checked("--endpoint", simulator.endpoint, *NAMED, *FILES, *more)
+    checked = Checked("--endpoint", stand_in.endpoint, *NAMED, *FILES, *more)
 
     assert checked.exit_code == 1
     assert "invalid_session_update_message" in checked.found("session.updated", "FAILED")
@@ -94,8 +94,8 @@ def test_a_session_that_the_service_does_not_take(simulator: Simulator, tmp_path
 
 
 def test_a_service_that_refuses_the_reference_is_asked_without_as_in_a_conversation() -> None:
-    with Simulator(faults=["no-client-reference"]) as simulator:
-        asked = ("--endpoint", simulator.endpoint, *NAMED, *FILES, "--echo-cancellation", "client")
+    with StandIn(faults=["no-client-reference"]) as stand_in:
+        asked = ("--endpoint", stand_in.endpoint, *NAMED, *FILES, "--echo-cancellation", "client")
         checked = Checked(*asked)
 
     assert checked.exit_code == 0
@@ -105,8 +105,8 @@ def test_a_service_that_refuses_the_reference_is_asked_without_as_in_a_conversat
 
 
 def test_a_session_that_is_never_accepted() -> None:
-    with Simulator(faults=["no-session"]) as simulator:
-        url = simulator.endpoint.replace("http", "ws") + "/voice-live/realtime?api-version=2026-07-15"
+    with StandIn(faults=["no-session"]) as stand_in:
+        url = stand_in.endpoint.replace("http", "ws") + "/voice-live/realtime?api-version=2026-07-15"
         connection = Connection(f"{url}&agent-name=anna&agent-project-name=p", {"Authorization": "Bearer x"})
         with (
             closing(Line(connection, {})) as line,

@@ -11,7 +11,7 @@ import pytest
 from program import NAMED, ROOT, Program, environment, fake_az, loudness, on_linux
 from servers import certificate, forwards_to, tcp_server
 
-from voicelive.simulator import Simulator
+from standin.server import StandIn
 
 CONNECTION_STRING = "eastus2.api.azureml.ms;0a1b;my group;my-project"
 
@@ -35,19 +35,19 @@ def test_the_demo_holds_a_whole_conversation_on_a_bare_machine(logs: Path) -> No
     assert 2.0 < 0.02 * np.count_nonzero(loudness(heard) > 300) < 4.0
 
 
-def test_an_agent_by_name(simulator: Simulator, logs: Path, sound: tuple[str, ...]) -> None:
-    before = len(simulator.sessions)
+def test_an_agent_by_name(stand_in: StandIn, logs: Path, sound: tuple[str, ...]) -> None:
+    before = len(stand_in.sessions)
     program = Program(
         "project",
         "--endpoint",
-        simulator.endpoint,
+        stand_in.endpoint,
         *NAMED,
         *sound,
         log_dir=logs,
     )
 
     assert program.wait() == 0, program.stderr
-    session = simulator.sessions[before]
+    session = stand_in.sessions[before]
     assert session.query == {"api-version": "2026-07-15", "agent-name": "anna", "agent-project-name": "p"}
     assert session.headers["authorization"] == "Bearer made-up-token"
     assert re.fullmatch(r"[0-9a-f-]{36}", session.headers["x-ms-client-request-id"])
@@ -57,23 +57,23 @@ def test_an_agent_by_name(simulator: Simulator, logs: Path, sound: tuple[str, ..
 
 @pytest.mark.parametrize("script", ["voicelive_agent.py", "hub_variant.py"])
 def test_an_agent_of_a_hub_based_project(
-    simulator: Simulator, logs: Path, sound: tuple[str, ...], script: str
+    stand_in: StandIn, logs: Path, sound: tuple[str, ...], script: str
 ) -> None:
-    before = len(simulator.sessions)
+    before = len(stand_in.sessions)
     program = Program(
         *(["hub"] if script == "voicelive_agent.py" else []),
         *sound,
         script=script,
         log_dir=logs,
         env=environment(
-            AZURE_VOICE_LIVE_ENDPOINT=simulator.endpoint,
+            AZURE_VOICE_LIVE_ENDPOINT=stand_in.endpoint,
             AI_FOUNDRY_AGENT_ID="asst_1",
             AI_FOUNDRY_AGENT_CONNECTION_STRING=CONNECTION_STRING,
         ),
     )
 
     assert program.wait() == 0, program.stderr
-    assert simulator.sessions[before].query == {
+    assert stand_in.sessions[before].query == {
         "api-version": "2025-05-01-preview",
         "agent-id": "asst_1",
         "agent-connection-string": CONNECTION_STRING,
@@ -86,7 +86,7 @@ def test_an_agent_of_a_hub_based_project(
 def test_tokens_are_for_the_service_only(tmp_path: Path, logs: Path, sound: tuple[str, ...]) -> None:
     """Real TLS and the real azure-identity: both tokens arrive, and stand nowhere else."""
     trusted, context = certificate(tmp_path)
-    with Simulator() as service:
+    with StandIn() as service:
         port = int(service.endpoint.rpartition(":")[2])
         with tcp_server(forwards_to(port), context) as tls:
             program = Program(
@@ -108,14 +108,12 @@ def test_tokens_are_for_the_service_only(tmp_path: Path, logs: Path, sound: tupl
     ("arguments", "missing"),
     [((), "project name is missing"), (("run", "hub"), "connection string is missing")],
 )
-def test_an_endpoint_decides_what_is_run(
-    simulator: Simulator, arguments: tuple[str, ...], missing: str
-) -> None:
+def test_an_endpoint_decides_what_is_run(stand_in: StandIn, arguments: tuple[str, ...], missing: str) -> None:
     command = [sys.executable, "voicelive_agent.py", *arguments]
     program = subprocess.run(
         command,
         cwd=ROOT,
-        env=environment(AZURE_VOICE_LIVE_ENDPOINT=simulator.endpoint),
+        env=environment(AZURE_VOICE_LIVE_ENDPOINT=stand_in.endpoint),
         capture_output=True,
         text=True,
     )
@@ -150,7 +148,7 @@ def test_help_shows_no_secret_and_loads_nothing_heavy() -> None:
     assert program.returncode == 0
     assert "--agent-name" in program.stdout
     assert secret not in program.stdout
-    for module in ("numpy", "sounddevice", "azure.identity", "soxr", "voicelive.simulator"):
+    for module in ("numpy", "sounddevice", "azure.identity", "soxr", "standin"):
         assert not re.search(rf"\| +{re.escape(module)}$", program.stderr, re.MULTILINE), module
 
 
@@ -160,9 +158,9 @@ def test_the_version() -> None:
     assert re.fullmatch(r"voicelive \d+\.\d+\.\d+\n", subprocess.check_output(command, cwd=ROOT, text=True))
 
 
-def test_the_agent_may_speak_first_to_one_who_only_types(simulator: Simulator, logs: Path) -> None:
+def test_the_agent_may_speak_first_to_one_who_only_types(stand_in: StandIn, logs: Path) -> None:
     arguments = ("--greet", "--no-mic", "--output", os.devnull, "--verbose")
-    program = Program("project", "--endpoint", simulator.endpoint, *NAMED, *arguments, log_dir=logs)
+    program = Program("project", "--endpoint", stand_in.endpoint, *NAMED, *arguments, log_dir=logs)
     program.wait_for(lambda: "Agent: You asked me to speak." in program.stdout)
 
     assert program.process.stdin
@@ -184,10 +182,10 @@ def test_the_agent_may_speak_first_to_one_who_only_types(simulator: Simulator, l
     assert "latency: first audio 0." in program.technical_log
 
 
-def test_who_only_types_and_types_nothing_has_said_all(simulator: Simulator, logs: Path) -> None:
+def test_who_only_types_and_types_nothing_has_said_all(stand_in: StandIn, logs: Path) -> None:
     arguments = ("--no-mic", "--output", os.devnull)
     program = Program(
-        *("project", "--endpoint", simulator.endpoint, *NAMED, *arguments),
+        *("project", "--endpoint", stand_in.endpoint, *NAMED, *arguments),
         log_dir=logs,
         stdin=subprocess.DEVNULL,
     )
@@ -196,14 +194,14 @@ def test_who_only_types_and_types_nothing_has_said_all(simulator: Simulator, log
     assert "0 answers" in program.stderr
 
 
-def test_a_muted_microphone_is_not_heard(simulator: Simulator, logs: Path, sound: tuple[str, ...]) -> None:
-    before = len(simulator.sessions)
-    program = Program("project", "--endpoint", simulator.endpoint, *NAMED, *sound, log_dir=logs)
+def test_a_muted_microphone_is_not_heard(stand_in: StandIn, logs: Path, sound: tuple[str, ...]) -> None:
+    before = len(stand_in.sessions)
+    program = Program("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, log_dir=logs)
     program.type("m")
     program.wait_for(lambda: "The microphone is muted." in program.stderr)
     program.wait_for(lambda: "Speak." in program.stderr)
-    session = simulator.sessions[before]
-    assert simulator.wait_for(lambda: session.audio_frames > 2 * 24_000, timeout=10)
+    session = stand_in.sessions[before]
+    assert stand_in.wait_for(lambda: session.audio_frames > 2 * 24_000, timeout=10)
 
     program.type("q")
 

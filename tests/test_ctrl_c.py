@@ -12,8 +12,8 @@ import pytest
 from program import ENDS_WITHIN_S, NAMED, Program, environment, fake_az
 from servers import read_head, tcp_server
 
+from standin.server import StandIn
 from voicelive.host import LAST_RESORT_S
-from voicelive.simulator import Simulator
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
 
@@ -60,7 +60,7 @@ def connecting(start: Start, cleanup: ExitStack, folder: Path) -> Program:
 
 
 def waiting_for_the_session(start: Start, cleanup: ExitStack, folder: Path) -> Program:
-    service = cleanup.enter_context(Simulator(faults=["no-session"]))
+    service = cleanup.enter_context(StandIn(faults=["no-session"]))
     program = start(service.endpoint)
     assert service.wait_for(lambda: service.sessions, timeout=10)
     program.wait_for(lambda: "Session sess_" in program.stderr)
@@ -68,14 +68,14 @@ def waiting_for_the_session(start: Start, cleanup: ExitStack, folder: Path) -> P
 
 
 def reconnecting(start: Start, cleanup: ExitStack, folder: Path) -> Program:
-    service = cleanup.enter_context(Simulator(faults=["drop-after=0.1:1", "503:2-99"]))
+    service = cleanup.enter_context(StandIn(faults=["drop-after=0.1:1", "503:2-99"]))
     program = start(service.endpoint)
     program.wait_for(lambda: "Trying again for 120 s" in program.stderr)
     return program
 
 
 def closing(start: Start, cleanup: ExitStack, folder: Path) -> Program:
-    service = cleanup.enter_context(Simulator(faults=["freeze-after=0"]))
+    service = cleanup.enter_context(StandIn(faults=["freeze-after=0"]))
     program = start(service.endpoint)
     program.wait_for(lambda: "Speak." in program.stderr)
     program.type("q")
@@ -113,14 +113,14 @@ def test_ctrl_c_ends_the_run_at_once(
     assert "Ended after" in program.stderr or moment is not closing
 
 
-def test_a_pipe_that_nobody_reads_holds_up_no_end_for_long(simulator: Simulator, logs: Path) -> None:
+def test_a_pipe_that_nobody_reads_holds_up_no_end_for_long(stand_in: StandIn, logs: Path) -> None:
     read, write = os.pipe()
     os.set_blocking(write, False)
     with suppress(BlockingIOError):
         while True:
             os.write(write, bytes(4096))
     os.set_blocking(write, True)
-    arguments = ("project", "--endpoint", simulator.endpoint, *NAMED, "--no-mic", "--output", os.devnull)
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, "--no-mic", "--output", os.devnull)
     program = Program(*arguments, log_dir=logs, stdout=write)
     program.type("Hello")
     program.wait_for(

@@ -14,7 +14,7 @@ from servers import websocket_server
 from service import ScriptedService
 from soundcard import VirtualSoundCard
 
-from voicelive.simulator import Simulator
+from standin.server import StandIn
 
 ASKED_FOR = {"type": "server_echo_cancellation", "reference_source": "client", "channels": 2}
 SETTLED_S = 3.0
@@ -96,13 +96,13 @@ def interrupted_late_and_cut_off(service: ScriptedService, began: float) -> None
     wait_until(began + SETTLED_S + 6)
 
 
-def test_the_service_gets_both_channels(simulator: Simulator, logs: Path, sound: tuple[str, ...]) -> None:
-    before = len(simulator.sessions)
-    command = ("project", "--endpoint", simulator.endpoint, *NAMED, *sound, *IN_STEREO, "--record")
+def test_the_service_gets_both_channels(stand_in: StandIn, logs: Path, sound: tuple[str, ...]) -> None:
+    before = len(stand_in.sessions)
+    command = ("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, *IN_STEREO, "--record")
     program = Program(*command, log_dir=logs)
 
     assert program.wait() == 0, program.stderr
-    seen = simulator.sessions[before]
+    seen = stand_in.sessions[before]
     assert seen.query["features"] == "client_ec_reference:true"
     assert seen.received[0]["session"]["input_audio_echo_cancellation"] == ASKED_FOR
     assert seen.sent[1] == "session.updated"
@@ -110,7 +110,7 @@ def test_the_service_gets_both_channels(simulator: Simulator, logs: Path, sound:
 
 
 def test_a_service_that_refuses_the_reference_is_asked_without(logs: Path, sound: tuple[str, ...]) -> None:
-    with Simulator(faults=["no-client-reference"]) as service:
+    with StandIn(faults=["no-client-reference"]) as service:
         command = ("project", "--endpoint", service.endpoint, *NAMED, *sound, *IN_STEREO)
         program = Program(*command, log_dir=logs)
         assert program.wait() == 0, program.stderr
@@ -126,16 +126,16 @@ def test_a_service_that_refuses_the_reference_is_asked_without(logs: Path, sound
 
 
 def test_a_route_that_does_not_know_it_gets_the_service_s_own(
-    simulator: Simulator, logs: Path, sound: tuple[str, ...]
+    stand_in: StandIn, logs: Path, sound: tuple[str, ...]
 ) -> None:
-    before = len(simulator.sessions)
+    before = len(stand_in.sessions)
     agent = ("--project-name", "p", "--agent-id", "asst_1")
-    command = ("project", "--endpoint", simulator.endpoint, *agent, *sound, *IN_STEREO)
+    command = ("project", "--endpoint", stand_in.endpoint, *agent, *sound, *IN_STEREO)
     program = Program(*command, log_dir=logs)
 
     assert program.wait() == 0, program.stderr
     assert "api-version 2025-05-01-preview takes no echo reference of the client's" in program.stderr
-    asked = simulator.sessions[before].received[0]["session"]["input_audio_echo_cancellation"]
+    asked = stand_in.sessions[before].received[0]["session"]["input_audio_echo_cancellation"]
     assert asked == {"type": "server_echo_cancellation"}
 
 

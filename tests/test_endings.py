@@ -13,7 +13,7 @@ import pytest
 from program import ENDS_WITHIN_S, NAMED, ROOT, SAMPLE, Program, environment, fake_az, loudness, on_linux
 from servers import answers, tcp_server
 
-from voicelive.simulator import Simulator
+from standin.server import StandIn
 
 
 def test_who_is_not_signed_in_is_told_what_to_type(
@@ -52,11 +52,11 @@ def test_a_refusal_is_told_with_the_request_id_and_the_log(logs: Path, sound: tu
 
 
 def test_an_agent_that_the_service_does_not_know_ends_the_run(
-    simulator: Simulator, logs: Path, sound: tuple[str, ...]
+    stand_in: StandIn, logs: Path, sound: tuple[str, ...]
 ) -> None:
     """Refused by an error event, after HTTP 101."""
     program = Program(
-        *("project", "--endpoint", simulator.endpoint, *NAMED, *sound),
+        *("project", "--endpoint", stand_in.endpoint, *NAMED, *sound),
         log_dir=logs,
         env=environment(AZURE_VOICE_LIVE_API_KEY="k-0123456789"),
     )
@@ -67,8 +67,8 @@ def test_an_agent_that_the_service_does_not_know_ends_the_run(
 
 
 @on_linux
-def test_only_the_demo_replaces_a_missing_microphone(simulator: Simulator, logs: Path) -> None:
-    program = Program("project", "--endpoint", simulator.endpoint, *NAMED, log_dir=logs)
+def test_only_the_demo_replaces_a_missing_microphone(stand_in: StandIn, logs: Path) -> None:
+    program = Program("project", "--endpoint", stand_in.endpoint, *NAMED, log_dir=logs)
 
     assert program.wait() == 1
     assert "There is no microphone." in program.stderr
@@ -77,12 +77,12 @@ def test_only_the_demo_replaces_a_missing_microphone(simulator: Simulator, logs:
 @pytest.mark.skipif(sys.platform != "linux", reason="sounddevice brings PortAudio elsewhere")
 @pytest.mark.parametrize(("command", "exit_code"), [("project", 1), ("devices", 1), ("demo", 0)])
 def test_without_portaudio_the_package_to_install_is_named(
-    simulator: Simulator, logs: Path, tmp_path: Path, question: str, command: str, exit_code: int
+    stand_in: StandIn, logs: Path, tmp_path: Path, question: str, command: str, exit_code: int
 ) -> None:
     hidden = "import ctypes.util; ctypes.util.find_library = lambda name: None"
     (tmp_path / "sitecustomize.py").write_text(hidden)
     arguments = {
-        "project": ["--endpoint", simulator.endpoint, *NAMED, "--log-dir", str(logs)],
+        "project": ["--endpoint", stand_in.endpoint, *NAMED, "--log-dir", str(logs)],
         "devices": [],
         "demo": ["--input", question, "--log-dir", str(logs)],
     }
@@ -112,11 +112,11 @@ QUIT: dict[str, tuple[int, Callable[[Program], None]]] = {
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 @pytest.mark.parametrize("way", QUIT)
 def test_every_way_out_is_quick_and_closes_the_logs(
-    simulator: Simulator, logs: Path, sound: tuple[str, ...], way: str
+    stand_in: StandIn, logs: Path, sound: tuple[str, ...], way: str
 ) -> None:
-    before = len(simulator.sessions)
+    before = len(stand_in.sessions)
     program = Program(
-        *("project", "--endpoint", simulator.endpoint, *NAMED, *sound),
+        *("project", "--endpoint", stand_in.endpoint, *NAMED, *sound),
         log_dir=logs,
     )
     program.wait_for(lambda: "Session sess_" in program.stderr)
@@ -129,17 +129,17 @@ def test_every_way_out_is_quick_and_closes_the_logs(
     assert "Traceback" not in program.stderr
     assert program.conversation_log.endswith("\n")
     assert "closed by the service: 1000" in program.technical_log, "the socket was closed properly"
-    assert simulator.wait_for(lambda: not simulator.sessions[before].open, timeout=5)
+    assert stand_in.wait_for(lambda: not stand_in.sessions[before].open, timeout=5)
     assert len(loudness(logs / "heard.wav"))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
 @pytest.mark.parametrize("stdin", ["<&-", "</dev/null"])
 def test_a_closed_stdin_is_no_reason_to_end(
-    simulator: Simulator, logs: Path, sound: tuple[str, ...], stdin: str
+    stand_in: StandIn, logs: Path, sound: tuple[str, ...], stdin: str
 ) -> None:
     command = (
-        f'"{sys.executable}" voicelive_agent.py project --endpoint {simulator.endpoint} --project-name p '
+        f'"{sys.executable}" voicelive_agent.py project --endpoint {stand_in.endpoint} --project-name p '
     )
     command += f'--agent-name anna {" ".join(sound)} --log-dir "{logs}" {stdin}'
 
@@ -199,9 +199,9 @@ def test_a_wrong_input_leaves_the_output_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_an_output_that_is_not_complete_is_told(simulator: Simulator, logs: Path, question: str) -> None:
+def test_an_output_that_is_not_complete_is_told(stand_in: StandIn, logs: Path, question: str) -> None:
     sound = ("--input", question, "--output", "/dev/full")
-    program = Program("project", "--endpoint", simulator.endpoint, *NAMED, *sound, log_dir=logs)
+    program = Program("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, log_dir=logs)
 
     assert program.wait() == 1
     assert "/dev/full is not complete: No space left on device." in program.stderr
@@ -216,12 +216,12 @@ def test_the_demo_needs_no_proxy(logs: Path, sound: tuple[str, ...]) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
 def test_a_disk_that_is_full_is_told_once_and_the_conversation_goes_on(
-    simulator: Simulator, logs: Path, question: str
+    stand_in: StandIn, logs: Path, question: str
 ) -> None:
     limited = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700)); "
     limited += "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     command = [sys.executable, "-c", limited, "voicelive_agent.py", "project", *NAMED, "--input", question]
-    command += ["--endpoint", simulator.endpoint, "--output", os.devnull, "--log-dir", str(logs)]
+    command += ["--endpoint", stand_in.endpoint, "--output", os.devnull, "--log-dir", str(logs)]
     command.append("--record")
 
     program = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
@@ -237,9 +237,9 @@ def test_a_disk_that_is_full_is_told_once_and_the_conversation_goes_on(
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
 def test_a_killed_process_leaves_every_finished_line_in_the_log(
-    simulator: Simulator, logs: Path, sound: tuple[str, ...]
+    stand_in: StandIn, logs: Path, sound: tuple[str, ...]
 ) -> None:
-    program = Program("project", "--endpoint", simulator.endpoint, *NAMED, *sound, log_dir=logs)
+    program = Program("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, log_dir=logs)
     program.wait_for(lambda: "Agent: You spoke" in program.stdout and program.stdout.endswith("\n"))
 
     program.process.kill()

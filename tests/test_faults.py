@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from program import NAMED, ROOT, Program
 
-from voicelive import simulator_faults
-from voicelive.simulator import Simulator
-from voicelive.simulator_records import SeenSession
+from standin import faults
+from standin.records import SeenSession
+from standin.server import StandIn
 
 AT_ONCE = 4
 RATE = 24_000
@@ -123,7 +123,7 @@ def played(scene: str, utterance: str, logs: Path) -> Run:
     faults, _, options = scene.partition(" --")
     more = f"--{options}".split() if options else []
     sound = ("--input", utterance, "--output", os.devnull)
-    with Simulator(faults=faults.split()) as service:
+    with StandIn(faults=faults.split()) as service:
         program = Program("project", "--endpoint", service.endpoint, *NAMED, *sound, *more, log_dir=logs)
         exit_code = program.wait()
         return Run(
@@ -230,7 +230,7 @@ def test_an_answer_that_failed_is_told_in_a_line(runs: dict[str, "Future[Run]"])
 
 def test_the_table_of_faults_names_each_scene_and_none_that_is_not_there() -> None:
     table = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
-    played = [simulator_faults.parsed(text) for text in re.findall(r"--fault (\S+?)(?=[\s`])", table)]
+    played = [faults.parsed(text) for text in re.findall(r"--fault (\S+?)(?=[\s`])", table)]
 
-    assert {fault.scene for fault in played} == set(simulator_faults.SCENES)
-    assert {fault.code for fault in played if fault.scene == "error"} == set(simulator_faults.ERRORS)
+    assert {fault.scene for fault in played} == set(faults.SCENES)
+    assert {fault.code for fault in played if fault.scene == "error"} == set(faults.ERRORS)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from program import NAMED, ROOT, Program, environment
 
-from voicelive.simulator import Simulator
+from standin.server import StandIn
 from voicelive.wav import paced
 
 DOCUMENT = ROOT / "docs" / "make-it-yours.md"
@@ -62,21 +62,21 @@ def edit(path: Path, diff: str) -> None:
 
 
 def talk(
-    copy: Path, simulator: Simulator, logs: Path, *sound: str, script: str = "voicelive_agent.py"
+    copy: Path, stand_in: StandIn, logs: Path, *sound: str, script: str = "voicelive_agent.py"
 ) -> Program:
     names = NAMED if script == "voicelive_agent.py" else ()
     first = ("project",) if names else ()
-    command = (*first, "--endpoint", simulator.endpoint, *names, *sound)
+    command = (*first, "--endpoint", stand_in.endpoint, *names, *sound)
     return Program(*command, log_dir=logs, script=script, cwd=copy, env=environment(PYTHONPATH=""))
 
 
-def test_the_session_is_changed(copy: Path, simulator: Simulator, logs: Path, sound: tuple[str, ...]) -> None:
+def test_the_session_is_changed(copy: Path, stand_in: StandIn, logs: Path, sound: tuple[str, ...]) -> None:
     change(copy, "The voice and the session")
-    before = len(simulator.sessions)
+    before = len(stand_in.sessions)
 
-    assert talk(copy, simulator, logs, *sound).wait() == 0
+    assert talk(copy, stand_in, logs, *sound).wait() == 0
 
-    asked = simulator.sessions[before].received[0]["session"]["turn_detection"]
+    asked = stand_in.sessions[before].received[0]["session"]["turn_detection"]
     assert asked["silence_duration_ms"] == 500
 
 
@@ -94,14 +94,14 @@ assert held.notes == ["The service keeps 504 ms of the answer."], held.notes
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no MSG_WAITALL")
-def test_sound_comes_from_somewhere_else(copy: Path, simulator: Simulator, logs: Path, question: str) -> None:
+def test_sound_comes_from_somewhere_else(copy: Path, stand_in: StandIn, logs: Path, question: str) -> None:
     change(copy, "Another source of sound")
     pcm = Path(question).read_bytes()[44:] + bytes(48_000)
     with socket.create_server(("127.0.0.1", 0)) as gateway:
         phone = copy / "voicelive" / "phone.py"
         phone.write_text(phone.read_text().replace("5004", str(gateway.getsockname()[1])))
         gateway.settimeout(10)
-        program = talk(copy, simulator, logs, "--output", os.devnull)
+        program = talk(copy, stand_in, logs, "--output", os.devnull)
         caller, _ = gateway.accept()
         with caller:
             program.wait_for(lambda: "Speak." in program.stderr)
@@ -114,33 +114,33 @@ def test_sound_comes_from_somewhere_else(copy: Path, simulator: Simulator, logs:
     assert "Microphone: a phone line" in program.stderr
 
 
-def test_sound_goes_somewhere_else(copy: Path, simulator: Simulator, logs: Path, question: str) -> None:
+def test_sound_goes_somewhere_else(copy: Path, stand_in: StandIn, logs: Path, question: str) -> None:
     change(copy, "Another place for the agent's sound")
 
-    program = talk(copy, simulator, logs, "--input", question)
+    program = talk(copy, stand_in, logs, "--input", question)
 
     assert program.wait() == 0, program.stderr
     assert "Speaker: a pipe" in program.stderr
     assert any((logs / "agent.pcm").read_bytes())
 
 
-def test_a_third_script(copy: Path, simulator: Simulator, logs: Path, sound: tuple[str, ...]) -> None:
+def test_a_third_script(copy: Path, stand_in: StandIn, logs: Path, sound: tuple[str, ...]) -> None:
     change(copy, "Another kind of agent")
-    before = len(simulator.sessions)
+    before = len(stand_in.sessions)
 
-    program = talk(copy, simulator, logs, *sound, script="model_variant.py")
+    program = talk(copy, stand_in, logs, *sound, script="model_variant.py")
 
     assert program.wait() == 0, program.stderr
-    assert simulator.sessions[before].query["model"] == "gpt-4.1-mini"
+    assert stand_in.sessions[before].query["model"] == "gpt-4.1-mini"
     assert "Agent: You spoke" in program.stdout
 
 
 def test_transcripts_go_somewhere_else(
-    copy: Path, simulator: Simulator, logs: Path, sound: tuple[str, ...]
+    copy: Path, stand_in: StandIn, logs: Path, sound: tuple[str, ...]
 ) -> None:
     change(copy, "Transcripts somewhere else")
 
-    assert talk(copy, simulator, logs, *sound).wait() == 0
+    assert talk(copy, stand_in, logs, *sound).wait() == 0
 
     lines = (logs / "lines.txt").read_text().splitlines()
     assert [line.partition(":")[0] for line in lines] == ["user", "agent"]

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from program import NAMED, Program
 from soundcard import VirtualSoundCard
 
+from standin.server import StandIn
 from voicelive import VoiceLiveError
 from voicelive.logs import Redactor
 from voicelive.recording import Recording
-from voicelive.simulator import Simulator
 from voicelive.turns import Turn
 
 LOUD = 500
@@ -48,11 +48,11 @@ def the_only(folder: Path, ending: str) -> Path:
 
 
 def test_both_sides_are_kept_beside_each_other(
-    simulator: Simulator, logs: Path, question: str, tmp_path: Path
+    stand_in: StandIn, logs: Path, question: str, tmp_path: Path
 ) -> None:
     heard = tmp_path / "heard.wav"
     sound = ("--input", question, "--output", str(heard))
-    program = Program("project", "--endpoint", simulator.endpoint, *NAMED, *sound, "--record", log_dir=logs)
+    program = Program("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, "--record", log_dir=logs)
     assert program.wait() == 0, program.stderr
 
     left, right = channels(the_only(logs, "_conversation.wav"))
@@ -74,9 +74,9 @@ def test_both_sides_are_kept_beside_each_other(
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has neither the signal nor the permissions")
 def test_a_recording_is_valid_after_a_kill_and_for_its_owner_only(
-    simulator: Simulator, logs: Path, sound: tuple[str, ...]
+    stand_in: StandIn, logs: Path, sound: tuple[str, ...]
 ) -> None:
-    program = Program("project", "--endpoint", simulator.endpoint, *NAMED, *sound, "--record", log_dir=logs)
+    program = Program("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, "--record", log_dir=logs)
     program.wait_for(lambda: "Agent: You spoke" in program.stdout and program.stdout.endswith("\n"))
     program.process.kill()
     assert program.wait() == -signal.SIGKILL
@@ -90,9 +90,9 @@ def test_a_recording_is_valid_after_a_kill_and_for_its_owner_only(
     assert the_only(logs, ".jsonl").stat().st_mode & 0o077 == 0
 
 
-def test_nothing_is_recorded_unasked(simulator: Simulator, logs: Path, question: str) -> None:
+def test_nothing_is_recorded_unasked(stand_in: StandIn, logs: Path, question: str) -> None:
     sound = ("--input", question, "--output", os.devnull)
-    program = Program("project", "--endpoint", simulator.endpoint, *NAMED, *sound, log_dir=logs)
+    program = Program("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, log_dir=logs)
 
     assert program.wait() == 0
     assert sorted(path.suffix for path in logs.iterdir()) == [".log", ".log"]
@@ -100,9 +100,9 @@ def test_nothing_is_recorded_unasked(simulator: Simulator, logs: Path, question:
 
 @pytest.mark.soundcard
 def test_a_file_is_recorded_beside_a_sound_card(
-    simulator: Simulator, sound_card: VirtualSoundCard, logs: Path, question: str
+    stand_in: StandIn, sound_card: VirtualSoundCard, logs: Path, question: str
 ) -> None:
-    command = ("project", "--endpoint", simulator.endpoint, *NAMED, "--input", question, "--record")
+    command = ("project", "--endpoint", stand_in.endpoint, *NAMED, "--input", question, "--record")
     program = Program(*command, log_dir=logs, env=sound_card.environment)
     assert program.wait() == 0, program.stderr
 

@@ -13,6 +13,7 @@ from program import NAMED, ROOT, environment
 from servers import answers, forwards_to, read_head, tcp_server, websocket_server
 from websockets.sync.server import ServerConnection
 
+from standin.server import StandIn
 from voicelive import VoiceLiveError
 from voicelive.auth import Access, AgentTarget, Service
 from voicelive.connection import Connection
@@ -20,7 +21,6 @@ from voicelive.dial import Plan
 from voicelive.options import Options
 from voicelive.session import session_update
 from voicelive.settings import Settings
-from voicelive.simulator import Simulator
 
 HUB = ("hub", "--agent-id", "asst_1", "--connection-string", "eastus2.api.azureml.ms;0a1b;group;project")
 
@@ -45,7 +45,7 @@ def sent_by(client: ServerConnection) -> str:
 
 
 def test_a_run_that_works_shows_none(machine: Machine, logs: Path) -> None:
-    with Simulator() as service:
+    with StandIn() as service:
         with machine.runs(logs, forwards_to(port_of(service.endpoint)), *HUB) as program:
             assert program.wait() == 0, program.stderr
         (session,) = service.sessions
@@ -180,7 +180,7 @@ def test_an_exception_shows_none(machine: Machine, logs: Path, place: str, messa
     code = BROKEN.format(module=module, function=function, secret=JWT, message=message)
     command = [sys.executable, "-c", code, "voicelive_agent.py", "project", *NAMED]
     command += ["--endpoint", "https://localhost:1", "--output", os.devnull, "--log-dir", str(logs)]
-    command += ["--input", "voicelive/sample.wav"]
+    command += ["--input", "standin/sample.wav"]
     variables = {**machine.environment, "COLUMNS": "500"}
 
     run = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)

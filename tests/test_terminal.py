@@ -17,7 +17,7 @@ from program import NAMED, ROOT, environment, on_linux
 from servers import websocket_server
 from service import ScriptedService
 
-from voicelive.simulator import Simulator
+from standin.server import StandIn
 from voicelive.terminal import is_live, meter
 
 pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
@@ -127,9 +127,9 @@ def test_who_has_no_sound_card_can_type_when_the_sample_has_spoken(logs: Path) -
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_what_is_typed_is_answered_above_a_status_that_stays(
-    simulator: Simulator, logs: Path, columns: int
+    stand_in: StandIn, logs: Path, columns: int
 ) -> None:
-    arguments = ("project", "--endpoint", simulator.endpoint, *NAMED, *TYPED_ONLY)
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
     with terminal(*arguments, log_dir=logs, columns=columns) as screen:
         screen.wait_for(" listening")
         screen.type("Hello\r")
@@ -176,10 +176,8 @@ def mute(screen: Terminal) -> None:
     screen.wait_for("The microphone is on.")
 
 
-def test_the_microphone_is_muted_and_unmuted(
-    simulator: Simulator, logs: Path, sound: tuple[str, ...]
-) -> None:
-    with terminal("project", "--endpoint", simulator.endpoint, *NAMED, *sound, log_dir=logs) as screen:
+def test_the_microphone_is_muted_and_unmuted(stand_in: StandIn, logs: Path, sound: tuple[str, ...]) -> None:
+    with terminal("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, log_dir=logs) as screen:
         screen.wait_for("[#")
         mute(screen)
         screen.type("q\r")
@@ -188,9 +186,9 @@ def test_the_microphone_is_muted_and_unmuted(
 
 @pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"NO_COLOR": "1"}])
 def test_a_terminal_that_wants_it_plain_gets_lines_alone(
-    simulator: Simulator, logs: Path, variables: dict[str, Any]
+    stand_in: StandIn, logs: Path, variables: dict[str, Any]
 ) -> None:
-    arguments = ("project", "--endpoint", simulator.endpoint, *NAMED, *TYPED_ONLY)
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
     with terminal(*arguments, log_dir=logs, **variables) as screen:
         screen.wait_for("Type, and Enter.")
         screen.type("Hello\n")

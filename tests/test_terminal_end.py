@@ -9,7 +9,7 @@ import pytest
 from program import ENDS_WITHIN_S, NAMED
 from test_terminal import TYPED_ONLY, Terminal, terminal
 
-from voicelive.simulator import Simulator
+from standin.server import StandIn
 
 WAYS_OUT: dict[str, tuple[int, Callable[[Terminal], None]]] = {
     "q": (0, lambda screen: screen.type("\x15q\r")),  # Ctrl-U takes the line away
@@ -20,9 +20,9 @@ WAYS_OUT: dict[str, tuple[int, Callable[[Terminal], None]]] = {
 
 
 @pytest.mark.parametrize("way", WAYS_OUT)
-def test_every_way_out_leaves_the_terminal_as_it_was(simulator: Simulator, logs: Path, way: str) -> None:
+def test_every_way_out_leaves_the_terminal_as_it_was(stand_in: StandIn, logs: Path, way: str) -> None:
     code, leave = WAYS_OUT[way]
-    arguments = ("project", "--endpoint", simulator.endpoint, *NAMED, *TYPED_ONLY)
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
     with terminal(*arguments, log_dir=logs) as screen:
         screen.wait_for("listening")
         screen.type("half a")
@@ -40,7 +40,7 @@ def test_every_way_out_leaves_the_terminal_as_it_was(simulator: Simulator, logs:
 
 
 def test_a_run_that_fails_leaves_the_terminal_as_it_was(logs: Path) -> None:
-    with Simulator(faults=["close-after=0.5,1008"]) as service:
+    with StandIn(faults=["close-after=0.5,1008"]) as service:
         arguments = ("project", "--endpoint", service.endpoint, *NAMED, *TYPED_ONLY)
         with terminal(*arguments, log_dir=logs) as screen:
             assert screen.wait() == 1
@@ -50,10 +50,10 @@ def test_a_run_that_fails_leaves_the_terminal_as_it_was(logs: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_is_impatient_gets_the_terminal_back_too(
-    simulator: Simulator, logs: Path, number: signal.Signals
+    stand_in: StandIn, logs: Path, number: signal.Signals
 ) -> None:
     """A key that is held down sends one signal after the other, also while the run is ending."""
-    arguments = ("project", "--endpoint", simulator.endpoint, *NAMED, *TYPED_ONLY)
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
     with terminal(*arguments, log_dir=logs) as screen:
         screen.wait_for("listening")
         while screen.process.poll() is None:
@@ -65,8 +65,8 @@ def test_who_is_impatient_gets_the_terminal_back_too(
     assert "Traceback" not in screen.text
 
 
-def test_a_key_that_makes_no_sense_does_no_harm(simulator: Simulator, logs: Path) -> None:
-    arguments = ("project", "--endpoint", simulator.endpoint, *NAMED, *TYPED_ONLY)
+def test_a_key_that_makes_no_sense_does_no_harm(stand_in: StandIn, logs: Path) -> None:
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
     with terminal(*arguments, log_dir=logs) as screen:
         screen.wait_for("listening")
         screen.type("x\x1b[31m")  # half a report of the mouse

@@ -36,7 +36,6 @@ Reading order, along the sound:
     cli           from the command line to a conversation
     commands      the commands that serve both kinds of project
     check         what is missing before one can talk
-    simulator     a stand-in for the service, for the demo, the tests and the bench
 
 What the service does is cited by where it is told: [reference], [how-to], [agents] and [classic] are
 Microsoft's pages voice-live-api-reference-2026-07-15, voice-live-how-to, how-to-voice-agent-integration and

@@ -90,15 +90,15 @@ def add_check(app: typer.Typer, targets: Mapping[str, cli.FindTarget]) -> None:
 
 def hold_demo(find_target: cli.FindTarget, options: Options) -> None:
     """Hold the conversation with the stand-in, whose names are made up; shell and .env are not asked."""
-    from voicelive.simulator import Simulator
+    from standin.server import StandIn
 
     if options.flags.get("endpoint"):
         raise VoiceLiveError(
             "The demo takes no --endpoint: it brings its own service.", "Use `project` or `hub`.", EXIT_USAGE
         )
-    with Simulator() as simulator:
+    with StandIn() as stand_in:
         made_up = {
-            "endpoint": simulator.endpoint,
+            "endpoint": stand_in.endpoint,
             "project_name": "demo",
             "agent_name": "stand-in",
             "agent_id": "asst_standin",

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 SWITCH_S = 0.0005  # for so long an audio callback waits for another thread, not for Python's 5 ms
 KINDS = {"project": "Foundry project", "hub": "Hub project"}  # by variant
-SAMPLE = Path(__file__).with_name("sample.wav")
+SAMPLE = Path(__file__).resolve().parents[1] / "standin" / "sample.wav"
 
 
 def talk(plan: Plan) -> int:

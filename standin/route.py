@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from voicelive.simulator_events import RefusedError
+from standin.events import RefusedError
 
 PATH = "/voice-live/realtime"
 API_VERSIONS = (
@@ -82,7 +82,7 @@ def _http_refusal(
     return HTTPStatus.UNAUTHORIZED, "A Bearer token or an API key is missing."
 
 
-def route(query: Mapping[str, str], headers: Mapping[str, str]) -> Route:
+def route_of(query: Mapping[str, str], headers: Mapping[str, str]) -> Route:
     """Whom the query names; raises RefusedError for what is reported only after HTTP 101."""
     features = frozenset(query.get("features", "").split(","))
     return replace(_named(query, headers), features=features)

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from simulator_client import DETECTION, ECHO_CANCELLATION, Client, agent_on, refusal
+from standin_client import DETECTION, ECHO_CANCELLATION, Client, agent_on, refusal
 
-from voicelive.simulator import Simulator
+from standin.server import StandIn
 
 VERSIONS = (
     "2025-05-01-preview",
@@ -19,8 +19,8 @@ VERSIONS = (
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with Simulator() as running:
+def stand_in() -> Iterator[StandIn]:
+    with StandIn() as running:
         yield running
 
 
@@ -48,8 +48,8 @@ FIRST_PREVIEW_SESSION = {
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_fields_of_the_first_preview_are_known_for_ever(simulator: Simulator, version: str) -> None:
-    with Client(simulator.endpoint, agent_on(version)) as client:
+def test_the_fields_of_the_first_preview_are_known_for_ever(stand_in: StandIn, version: str) -> None:
+    with Client(stand_in.endpoint, agent_on(version)) as client:
         assert client.configure(**FIRST_PREVIEW_SESSION)["type"] == "session.updated"
 
 
@@ -77,9 +77,9 @@ def end_of_utterance(**fields: Any) -> dict[str, Any]:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_field_begins_with_its_version(simulator: Simulator, changes: dict[str, Any], since: str) -> None:
+def test_a_field_begins_with_its_version(stand_in: StandIn, changes: dict[str, Any], since: str) -> None:
     for version in VERSIONS:
-        with Client(simulator.endpoint, agent_on(version)) as client:
+        with Client(stand_in.endpoint, agent_on(version)) as client:
             answer = client.configure(**changes)
 
         assert answer["type"] == ("session.updated" if version >= since else "error"), version
@@ -149,9 +149,9 @@ def test_a_field_begins_with_its_version(simulator: Simulator, changes: dict[str
     ],
 )
 def test_one_wrong_field_rejects_the_whole_update(
-    simulator: Simulator, changes: dict[str, Any], code: str, param: str | None
+    stand_in: StandIn, changes: dict[str, Any], code: str, param: str | None
 ) -> None:
-    with Client(simulator.endpoint) as client:
+    with Client(stand_in.endpoint) as client:
         client.receive()
 
         rejected = client.update(**{"temperature": 0.6, **changes})

@@ -1,28 +1,8 @@
-"""A stand-in for Azure AI Voice Live on this machine: a WebSocket server with the same protocol.
-
-`with Simulator() as simulator:` serves at `simulator.endpoint`, `python -m voicelive.simulator`
-serves any client. It is written from the protocol, shares no code with the client, and needs
-neither Azure nor a network. In reading order:
-
-    simulator.py               the server, and what tests may see of it
-    simulator_route.py         who may come in: path, api-version, credential, agent
-    simulator_conversation.py  what is answered to each message
-    simulator_session.py       what can be set (its fields: simulator_fields.py, simulator_rules.py)
-    simulator_ear.py           when a turn of speech begins and ends
-    simulator_playback.py      what was sent, and when the user hears it
-    simulator_speaker.py       the answer's words, pace and end (its events: simulator_reply.py)
-    simulator_items.py         what was said and typed
-    simulator_events.py        messages, ids and errors
-    simulator_faults.py        what can go wrong, with `faults=["401"]` and `--fault 401`: the list
-    simulator_scene.py         how it does (simulator_changes.py, simulator_malformed.py)
-    simulator_records.py       what clients did
-"""
+"""The server, in a thread of its own, and what tests may see of it."""
 
 import asyncio
 import json
 import logging
-import signal
-import sys
 import threading
 import wave
 from asyncio import StreamReader, StreamWriter
@@ -31,19 +11,18 @@ from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 from weakref import WeakKeyDictionary
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from voicelive import simulator_faults, simulator_route
-from voicelive.simulator_conversation import Conversation
-from voicelive.simulator_events import RefusedError, error_event, new_id
-from voicelive.simulator_faults import Fault
-from voicelive.simulator_records import MALFORMED, Records, SeenSession
-from voicelive.simulator_scene import Queue, Scene
+from standin.conversation import Conversation
+from standin.events import RefusedError, error_event, new_id
+from standin.faults import Fault, parsed, refuse
+from standin.faults.scene import Queue, Scene
+from standin.records import MALFORMED, Records, SeenSession
+from standin.route import address, refuse_over_http, route_of
 
 HOST = "127.0.0.1"
 SAMPLE = Path(__file__).with_name("sample.wav")
@@ -53,14 +32,14 @@ END_TIMEOUT_S = 0.5
 WAIT_SLICE_S = 0.25
 POLICY_VIOLATION = 1008
 
-_LOGGER = logging.getLogger("voicelive.simulator")
+_LOGGER = logging.getLogger("standin")
 
 
-class Simulator:
+class StandIn:
     """Serves on the loopback, in a thread of its own, from `with` to the end of the block.
 
     `port` 0 takes a free one. `pace` is how many times faster than real time the agent's sound
-    is sent. `faults` go wrong, written as in simulator_faults.py; ValueError where one is unknown.
+    is sent. `faults` go wrong, written as in faults.py; ValueError where one is unknown.
     Entering raises OSError where the port is taken.
     """
 
@@ -69,17 +48,17 @@ class Simulator:
         self._pace = pace
         with wave.open(str(SAMPLE)) as sample:
             self._sample: bytes = sample.readframes(sample.getnframes())
-        self._faults = [simulator_faults.parsed(fault) for fault in faults]
+        self._faults = [parsed(fault) for fault in faults]
         # What each connection is to meet with, from its handshake on; and its number, from 1.
         self._admitted = WeakKeyDictionary[ServerConnection, tuple[int, list[Fault]]]()
         self._records = Records()
         self._started: Future[int] = Future()  # carries the port, or why there is none
         self._stop: Callable[[], object] | None = None  # ends the server; set once it serves
-        self._thread = threading.Thread(target=self._run, name="simulator", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="stand_in", daemon=True)
         _LOGGER.setLevel(logging.WARNING)
         _LOGGER.addFilter(_is_a_bug)
 
-    def __enter__(self) -> "Simulator":
+    def __enter__(self) -> "StandIn":
         self._thread.start()
         self._port = self._started.result()
         return self
@@ -147,8 +126,8 @@ class Simulator:
         number = self._records.count_handshake()
         faults = [fault for fault in self._faults if fault.first <= number <= fault.last]
         self._admitted[connection] = number, faults
-        refusal = await simulator_faults.refuse(faults, connection, elsewhere)
-        return refusal or simulator_route.refuse_over_http(connection, request)
+        refusal = await refuse(faults, connection, elsewhere)
+        return refusal or refuse_over_http(connection, request)
 
     def _receive_redirected(self, reader: StreamReader, writer: StreamWriter) -> None:
         self._records.count_redirected()
@@ -157,7 +136,7 @@ class Simulator:
     async def _hold(self, connection: ServerConnection) -> None:
         """Hold one client's conversation until either side ends it."""
         assert connection.request is not None
-        seen = self._records.opened(*simulator_route.address(connection.request))
+        seen = self._records.opened(*address(connection.request))
         scene = Scene(connection, *self._admitted[connection])
         writer = asyncio.create_task(self._write(connection, scene.queue, seen))
         try:
@@ -172,7 +151,7 @@ class Simulator:
         queue = scene.queue
         try:
             scene.refuse(seen.query)
-            route = simulator_route.route(scene.known(seen.query), seen.headers)
+            route = route_of(scene.known(seen.query), seen.headers)
         except RefusedError as refusal:
             queue.put_nowait(error_event(refusal))
             await queue.join()
@@ -211,37 +190,3 @@ def _address_of(server: asyncio.Server) -> str:
 def _is_a_bug(record: logging.LogRecord) -> bool:
     """Whether a warning tells of a bug, and not of a client that left in the handshake."""
     return record.getMessage() != "opening handshake failed"
-
-
-def main() -> None:
-    """Serve until Ctrl-C or SIGTERM; the endpoint is the one line on stdout."""
-    import typer
-
-    def run(
-        port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: a free one.")] = 0,
-        pace: Annotated[float, typer.Option(min=0.1, help="Times faster than real time.")] = 4.0,
-        fault: Annotated[list[str] | None, typer.Option(metavar="FAULT", help="Can be repeated.")] = None,
-    ) -> None:
-        """A stand-in for Azure AI Voice Live on this machine, for any Voice Live client."""
-        ended = threading.Event()  # set by Ctrl-C and SIGTERM
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: ended.set())
-        try:
-            with Simulator(port, pace, fault or ()) as simulator:
-                typer.echo(simulator.endpoint)
-                while not ended.wait(WAIT_SLICE_S):
-                    pass
-        except ValueError as error:
-            typer.echo(error, err=True)
-            sys.exit(2)
-        except OSError as error:
-            typer.echo(f"Port {port} on {HOST} cannot be used: {error.strerror or error}.", err=True)
-            sys.exit(1)
-
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command(help=f"{run.__doc__}\n\n{simulator_faults.help_text()}")(run)
-    app()
-
-
-if __name__ == "__main__":
-    main()

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from voicelive.simulator_events import Event
+from standin.events import Event
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription."
 

@@ -7,15 +7,15 @@ and every event goes through one queue: their order is that of the statements be
 
 from collections.abc import Awaitable, Callable
 
-from voicelive import simulator_fields
-from voicelive.simulator_ear import Ear, Patience, Speech
-from voicelive.simulator_events import Event, RefusedError, error_event, new_id, parsed, sound
-from voicelive.simulator_items import Items, typed_text
-from voicelive.simulator_playback import Playback
-from voicelive.simulator_reply import Reply, resampled
-from voicelive.simulator_route import Route
-from voicelive.simulator_session import OUTPUT_RATES_HZ, Session, refuse_foreign_voice
-from voicelive.simulator_speaker import Speaker, greeting, words_about
+from standin import fields
+from standin.ear import Ear, Patience, Speech
+from standin.events import Event, RefusedError, error_event, new_id, parsed, sound
+from standin.items import Items, typed_text
+from standin.playback import Playback
+from standin.reply import Reply, resampled
+from standin.route import Route
+from standin.session import OUTPUT_RATES_HZ, Session, refuse_foreign_voice
+from standin.speaker import Speaker, greeting, words_about
 
 MOST_CONFIG_ATTEMPTS = 5
 SAMPLE_RATE_HZ = 24000
@@ -184,7 +184,7 @@ class Conversation:
 
     def _create_response(self, message: Event) -> None:
         wishes = message.get("response") or {}
-        simulator_fields.check_response(wishes, self.session.route.version)
+        fields.check_response(wishes, self.session.route.version)
         if wishes.get("instructions") and self.session.route.has_agent:
             raise RefusedError(
                 "Overriding instructions in response.create is not supported (with Agent service)",

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from voicelive.simulator_playback import ECHO_TAIL_MS, Playback
+from standin.playback import ECHO_TAIL_MS, Playback
 
 FRAME_MS = 20
 FLOOR_MEMORY_MS = 3_000

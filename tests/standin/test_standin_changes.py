@@ -3,10 +3,10 @@
 import json
 from collections.abc import Iterator
 
-from simulator_client import DETECTION, Client, Event, sample, silence, sound, types
+from standin_client import DETECTION, Client, Event, sample, silence, sound, types
 
-from voicelive.simulator import Simulator
-from voicelive.simulator_malformed import EVENTS, FRAMES, HUGE_CHARACTERS, PARTS
+from standin.faults.malformed import EVENTS, FRAMES, HUGE_CHARACTERS, PARTS
+from standin.server import StandIn
 
 HASTY = 1000
 TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
@@ -33,7 +33,7 @@ def messages(client: Client, last: str = "response.done") -> Iterator[bytes]:
 
 def turn(*faults: str, last: str = "response.done") -> list[Event]:
     """The events from session.updated on, for one spoken turn."""
-    with Simulator(pace=HASTY, faults=faults) as simulator, Client(simulator.endpoint) as client:
+    with StandIn(pace=HASTY, faults=faults) as stand_in, Client(stand_in.endpoint) as client:
         client.receive()
         client.send("session.update", session={"turn_detection": DETECTION})
         client.say(sample() + silence(700))
@@ -47,14 +47,14 @@ def of(events: list[Event], kind: str) -> Event:
 
 
 def test_every_malformed_event_comes_in_one_of_some_answers() -> None:
-    with Simulator(pace=HASTY, faults=["malformed"]) as simulator, Client(simulator.endpoint) as client:
+    with StandIn(pace=HASTY, faults=["malformed"]) as stand_in, Client(stand_in.endpoint) as client:
         client.configure()
         came: set[bytes] = set()
         for _ in range(3):
             client.send("response.create")
             came.update(messages(client))
 
-        assert simulator.wait_for(lambda: "(malformed)" in simulator.sessions[0].sent, 5)
+        assert stand_in.wait_for(lambda: "(malformed)" in stand_in.sessions[0].sent, 5)
 
     assert {frame.encode() if isinstance(frame, str) else frame for frame in FRAMES} <= came
     assert {json.dumps(event).encode() for event in EVENTS} <= came
@@ -90,7 +90,7 @@ def test_an_answer_fails_before_its_first_word() -> None:
 
 
 def test_a_failing_answer_that_is_interrupted_is_cancelled() -> None:
-    with Simulator(pace=1, faults=["fail-response"]) as simulator, Client(simulator.endpoint) as client:
+    with StandIn(pace=1, faults=["fail-response"]) as stand_in, Client(stand_in.endpoint) as client:
         client.configure()
         client.send("response.create")
         client.send("response.cancel")

@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 from program import ENDS_WITHIN_S
-from simulator_client import BEARER, CLASSIC, HUB, KEY, NAMED, Client, sample, silence, types
+from standin_client import BEARER, CLASSIC, HUB, KEY, NAMED, Client, sample, silence, types
 from websocket import WebSocketBadStatusException
 
-from voicelive.simulator import Simulator
+from standin.server import StandIn
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MODEL = {"api-version": "2026-07-15", "model": "gpt-realtime"}
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with Simulator(pace=1000) as running:
+def stand_in() -> Iterator[StandIn]:
+    with StandIn(pace=1000) as running:
         yield running
 
 
@@ -42,10 +42,10 @@ def simulator() -> Iterator[Simulator]:
     ],
 )
 def test_a_wrong_address_or_no_credential_is_refused_before_the_upgrade(
-    simulator: Simulator, path: str, query: dict[str, str], headers: dict[str, str], status: int
+    stand_in: StandIn, path: str, query: dict[str, str], headers: dict[str, str], status: int
 ) -> None:
     with pytest.raises(WebSocketBadStatusException) as refused:
-        Client(simulator.endpoint, query, headers, path)
+        Client(stand_in.endpoint, query, headers, path)
 
     response = refused.value
     assert response.status_code == status
@@ -91,9 +91,9 @@ def without(query: dict[str, str], *names: str) -> dict[str, str]:
     ],
 )
 def test_a_wrong_agent_is_refused_by_an_error_after_the_upgrade(
-    simulator: Simulator, query: dict[str, str], headers: dict[str, str], message: str
+    stand_in: StandIn, query: dict[str, str], headers: dict[str, str], message: str
 ) -> None:
-    with Client(simulator.endpoint, query, headers) as client:
+    with Client(stand_in.endpoint, query, headers) as client:
         event = client.receive()
 
         assert event["type"] == "error"
@@ -114,9 +114,9 @@ def test_a_wrong_agent_is_refused_by_an_error_after_the_upgrade(
     ],
 )
 def test_each_way_to_name_an_agent_or_a_model_is_greeted(
-    simulator: Simulator, query: dict[str, str], headers: dict[str, str], agent: str | None
+    stand_in: StandIn, query: dict[str, str], headers: dict[str, str], agent: str | None
 ) -> None:
-    with Client(simulator.endpoint, query, headers) as client:
+    with Client(stand_in.endpoint, query, headers) as client:
         event = client.receive()
 
         assert event["type"] == "session.created"
@@ -124,17 +124,17 @@ def test_each_way_to_name_an_agent_or_a_model_is_greeted(
         assert ("expires_at" in event["session"]) == (query["api-version"] >= "2026-07-15")
 
 
-def test_it_remembers_what_each_client_did(simulator: Simulator) -> None:
-    before = len(simulator.sessions)
+def test_it_remembers_what_each_client_did(stand_in: StandIn) -> None:
+    before = len(stand_in.sessions)
 
-    with Client(simulator.endpoint, {**NAMED, "conversation-id": "a b;c"}) as client:
+    with Client(stand_in.endpoint, {**NAMED, "conversation-id": "a b;c"}) as client:
         client.configure()
         client.say(silence(100))
         client.send("input_audio_buffer.clear", event_id="e1")
         client.until("input_audio_buffer.cleared")
-    seen = simulator.sessions[before]
+    seen = stand_in.sessions[before]
 
-    assert simulator.wait_for(lambda: not seen.open, 5)
+    assert stand_in.wait_for(lambda: not seen.open, 5)
     assert seen.path == "/voice-live/realtime"
     assert seen.query["conversation-id"] == "a b;c"
     assert seen.headers["authorization"] == "Bearer made-up"
@@ -147,16 +147,16 @@ def test_it_remembers_what_each_client_did(simulator: Simulator) -> None:
 
 
 def test_a_port_that_cannot_be_is_an_error_and_not_a_wait() -> None:
-    with pytest.raises(OverflowError), Simulator(port=70_000):
+    with pytest.raises(OverflowError), StandIn(port=70_000):
         pass
 
 
-def test_waiting_for_what_does_not_happen_ends(simulator: Simulator) -> None:
-    assert not simulator.wait_for(lambda: False, 0.05)
+def test_waiting_for_what_does_not_happen_ends(stand_in: StandIn) -> None:
+    assert not stand_in.wait_for(lambda: False, 0.05)
 
 
-def test_several_clients_talk_independently(simulator: Simulator) -> None:
-    with Client(simulator.endpoint) as one, Client(simulator.endpoint, CLASSIC) as other:
+def test_several_clients_talk_independently(stand_in: StandIn) -> None:
+    with Client(stand_in.endpoint) as one, Client(stand_in.endpoint, CLASSIC) as other:
         one.configure()
         other.configure()
         one.say(sample() + silence(700))
@@ -169,10 +169,10 @@ def test_several_clients_talk_independently(simulator: Simulator) -> None:
 
 
 def test_the_end_is_quick_whatever_the_clients_do() -> None:
-    with Simulator(pace=1) as simulator:
-        port = int(simulator.endpoint.rpartition(":")[2])
+    with StandIn(pace=1) as stand_in:
+        port = int(stand_in.endpoint.rpartition(":")[2])
         silent = socket.create_connection(("127.0.0.1", port))
-        talking, deaf = Client(simulator.endpoint), Client(simulator.endpoint)
+        talking, deaf = Client(stand_in.endpoint), Client(stand_in.endpoint)
         talking.configure()
         talking.say(sample() + silence(700))
         talking.until("response.audio.delta")
@@ -182,7 +182,7 @@ def test_the_end_is_quick_whatever_the_clients_do() -> None:
 
     assert took_s < ENDS_WITHIN_S
     assert talking.close_code() == 1001
-    with Simulator(port=port) as again, Client(again.endpoint) as client:
+    with StandIn(port=port) as again, Client(again.endpoint) as client:
         assert client.receive()["type"] == "session.created"
     silent.close()
     deaf.vanish()
@@ -191,7 +191,7 @@ def test_the_end_is_quick_whatever_the_clients_do() -> None:
 
 @contextmanager
 def running_alone(*options: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "voicelive.simulator", *options]
+    command = [sys.executable, "-m", "standin", *options]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
         try:
@@ -223,8 +223,8 @@ def test_alone_it_serves_until_it_is_told_to_end(number: int) -> None:
     assert (output, errors) == ("", "")
 
 
-def test_a_port_in_use_is_one_sentence(simulator: Simulator) -> None:
-    port = simulator.endpoint.rpartition(":")[2]
+def test_a_port_in_use_is_one_sentence(stand_in: StandIn) -> None:
+    port = stand_in.endpoint.rpartition(":")[2]
 
     with running_alone("--port", port) as process:
         output, errors = process.communicate(timeout=10)

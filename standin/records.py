@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from voicelive.simulator_events import Event
+from standin.events import Event
 
 MOST_SESSIONS = 100
 MOST_MESSAGES = 1_000

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from voicelive.simulator_events import Event, RefusedError, new_id
+from standin.events import Event, RefusedError, new_id
 
 MOST_ITEMS = 500
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from voicelive.simulator_events import RefusedError
+from standin.events import RefusedError
 
 Rule = Callable[[object, str, str], None]  # value, path such as "session.voice", api-version
 

@@ -1,13 +1,13 @@
 """Speaking while the stand-in speaks: what it breaks off, in which order, and what it keeps."""
 
-from simulator_client import DETECTION, END_OF_ANSWER, MS, TURN, Client, sample, silence, sound, types
+from standin_client import DETECTION, END_OF_ANSWER, MS, TURN, Client, sample, silence, sound, types
 
-from voicelive.simulator import Simulator
+from standin.server import StandIn
 
 INTERRUPTION = ["input_audio_buffer.speech_started", *END_OF_ANSWER]
 
 
-def test_speech_interrupts_the_answer(calm: Simulator) -> None:
+def test_speech_interrupts_the_answer(calm: StandIn) -> None:
     with Client(calm.endpoint) as client:
         client.configure()
         client.say(sample() + silence(700))
@@ -32,7 +32,7 @@ def test_speech_interrupts_the_answer(calm: Simulator) -> None:
     assert first_id != next_turn[-1]["response"]["id"]
 
 
-def test_the_speech_that_interrupts_is_heard_from_its_beginning(calm: Simulator) -> None:
+def test_the_speech_that_interrupts_is_heard_from_its_beginning(calm: StandIn) -> None:
     with Client(calm.endpoint) as client:
         client.configure()
         client.say(sample() + silence(700))
@@ -47,7 +47,7 @@ def test_the_speech_that_interrupts_is_heard_from_its_beginning(calm: Simulator)
     assert (silence(500) + sample())[begin:].startswith(sound([events[-1]]))
 
 
-def test_auto_truncate_cuts_what_was_not_heard(calm: Simulator) -> None:
+def test_auto_truncate_cuts_what_was_not_heard(calm: StandIn) -> None:
     with Client(calm.endpoint) as client:
         client.configure(turn_detection={**DETECTION, "auto_truncate": True})
         client.say(sample() + silence(700))
@@ -62,7 +62,7 @@ def test_auto_truncate_cuts_what_was_not_heard(calm: Simulator) -> None:
     assert 0 < truncated["audio_end_ms"] <= sent_ms
 
 
-def test_speech_after_the_response_is_done_cancels_nothing(hasty: Simulator) -> None:
+def test_speech_after_the_response_is_done_cancels_nothing(hasty: StandIn) -> None:
     with Client(hasty.endpoint) as client:
         client.configure()
         client.say(sample() + silence(700))
@@ -75,7 +75,7 @@ def test_speech_after_the_response_is_done_cancels_nothing(hasty: Simulator) -> 
     assert events[-1]["response"]["status"] == "completed"
 
 
-def test_speech_that_must_not_interrupt_is_answered_afterwards(hasty: Simulator) -> None:
+def test_speech_that_must_not_interrupt_is_answered_afterwards(hasty: StandIn) -> None:
     with Client(hasty.endpoint) as client:
         client.configure(turn_detection={**DETECTION, "interrupt_response": False})
         client.say(sample() + silence(700) + sample() + silence(700))

@@ -5,11 +5,11 @@ import time
 import pytest
 import websocket
 from program import ENDS_WITHIN_S
-from simulator_client import MS, NAMED, Client, sound
+from standin_client import MS, NAMED, Client, sound
 from websocket import WebSocketTimeoutException
 
-from voicelive.simulator import Simulator
-from voicelive.simulator_faults import CLOSE_REASONS, ERRORS
+from standin.faults import CLOSE_REASONS, ERRORS
+from standin.server import StandIn
 
 
 def silent_for(client: Client, seconds: float) -> bool:
@@ -23,7 +23,7 @@ def silent_for(client: Client, seconds: float) -> bool:
 
 
 def test_a_session_update_can_stay_without_an_answer() -> None:
-    with Simulator(faults=["no-session"]) as simulator, Client(simulator.endpoint) as client:
+    with StandIn(faults=["no-session"]) as stand_in, Client(stand_in.endpoint) as client:
         client.receive()
         client.send("session.update", session={})
         client.send("session.update", session={"nonsense": 1})
@@ -31,12 +31,12 @@ def test_a_session_update_can_stay_without_an_answer() -> None:
 
         opcode, _ = client.socket.recv_data(control_frame=True)
         assert opcode == websocket.ABNF.OPCODE_PONG
-        assert simulator.sessions[0].sent == ["session.created"]
+        assert stand_in.sessions[0].sent == ["session.created"]
 
 
 @pytest.mark.parametrize("name", ERRORS)
 def test_an_error_after_the_handshake_ends_the_connection(name: str) -> None:
-    with Simulator(faults=[f"error={name}"]) as simulator, Client(simulator.endpoint) as client:
+    with StandIn(faults=[f"error={name}"]) as stand_in, Client(stand_in.endpoint) as client:
         error = client.receive()["error"]
 
         assert (error["code"], error["message"]) == ERRORS[name]
@@ -44,27 +44,27 @@ def test_an_error_after_the_handshake_ends_the_connection(name: str) -> None:
 
 
 def test_a_conversation_can_be_forgotten() -> None:
-    with Simulator(faults=["forget-conversation"]) as simulator:
-        with Client(simulator.endpoint, {**NAMED, "conversation-id": "conv_1"}) as client:
+    with StandIn(faults=["forget-conversation"]) as stand_in:
+        with Client(stand_in.endpoint, {**NAMED, "conversation-id": "conv_1"}) as client:
             assert client.receive()["error"]["code"] == "conversation_not_found"
             assert client.close_code() == 1008
-        with Client(simulator.endpoint) as client:
+        with Client(stand_in.endpoint) as client:
             assert client.receive()["type"] == "session.created"
 
 
 @pytest.mark.parametrize("fault", ["drop-after=0.1", "close-after=0.1,1006"])
 def test_a_line_is_cut_without_a_close_frame(fault: str) -> None:
-    with Simulator(faults=[fault]) as simulator, Client(simulator.endpoint) as client:
+    with StandIn(faults=[fault]) as stand_in, Client(stand_in.endpoint) as client:
         client.configure()
         with pytest.raises((websocket.WebSocketConnectionClosedException, ConnectionError)):
             client.receive()
 
-        assert simulator.wait_for(lambda: not simulator.sessions[0].open, 5)
+        assert stand_in.wait_for(lambda: not stand_in.sessions[0].open, 5)
 
 
 @pytest.mark.parametrize("code", sorted(CLOSE_REASONS.keys() - {1006}))
 def test_a_connection_is_closed_with_a_code(code: int) -> None:
-    with Simulator(faults=[f"close-after=0.05,{code}"]) as simulator, Client(simulator.endpoint) as client:
+    with StandIn(faults=[f"close-after=0.05,{code}"]) as stand_in, Client(stand_in.endpoint) as client:
         client.configure()
 
         _, frame = client.socket.recv_data(control_frame=True)
@@ -74,8 +74,8 @@ def test_a_connection_is_closed_with_a_code(code: int) -> None:
 
 
 def test_a_frozen_service_does_nothing_more() -> None:
-    with Simulator(pace=1, faults=["freeze-after=0.1"]) as simulator:
-        client = Client(simulator.endpoint)
+    with StandIn(pace=1, faults=["freeze-after=0.1"]) as stand_in:
+        client = Client(stand_in.endpoint)
         client.configure()
         client.send("response.create")
         client.socket.settimeout(0.5)
@@ -88,8 +88,8 @@ def test_a_frozen_service_does_nothing_more() -> None:
 
 
 def test_a_service_that_stops_reading_says_its_sentence_to_the_end() -> None:
-    with Simulator(pace=8, faults=["stop-reading-after=0.05"]) as simulator:
-        client = Client(simulator.endpoint)
+    with StandIn(pace=8, faults=["stop-reading-after=0.05"]) as stand_in:
+        client = Client(stand_in.endpoint)
         client.configure()
         client.send("response.create")
         events = [client.receive()]
@@ -106,7 +106,7 @@ def test_a_service_that_stops_reading_says_its_sentence_to_the_end() -> None:
 
 
 def test_a_session_expires_when_it_says() -> None:
-    with Simulator(faults=["expires-in=0.1"]) as simulator, Client(simulator.endpoint) as client:
+    with StandIn(faults=["expires-in=0.1"]) as stand_in, Client(stand_in.endpoint) as client:
         updated = client.configure()
         _, frame = client.socket.recv_data(control_frame=True)
 
@@ -116,8 +116,8 @@ def test_a_session_expires_when_it_says() -> None:
 
 @pytest.mark.parametrize("fault", ["freeze-after=0", "stop-reading-after=0"])
 def test_the_end_of_the_stand_in_waits_for_no_fault(fault: str) -> None:
-    with Simulator(faults=[fault]) as simulator:
-        client = Client(simulator.endpoint)
+    with StandIn(faults=[fault]) as stand_in:
+        client = Client(stand_in.endpoint)
         client.configure()
         assert silent_for(client, 0.1)
         begin_s = time.monotonic()

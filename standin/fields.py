@@ -4,7 +4,7 @@ The service validates strictly: one unknown or malformed field, however deep, re
 `session.update`. Where no beginning is documented, a field is accepted in every version.
 """
 
-from voicelive.simulator_rules import (
+from standin.rules import (
     Field,
     Fields,
     choice,

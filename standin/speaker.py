@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from voicelive.simulator_ear import Ear, Speech
-from voicelive.simulator_events import Event
-from voicelive.simulator_items import Items, typed_text
-from voicelive.simulator_playback import Playback
-from voicelive.simulator_reply import Reply
+from standin.ear import Ear, Speech
+from standin.events import Event
+from standin.items import Items, typed_text
+from standin.playback import Playback
+from standin.reply import Reply
 
 LONGEST_QUOTE = 60  # characters
 

@@ -4,18 +4,18 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from simulator_client import DETECTION, ECHO_CANCELLATION, MS, NAMED, Client, sample, silence, sound, types
+from standin_client import DETECTION, ECHO_CANCELLATION, MS, NAMED, Client, sample, silence, sound, types
 
-from voicelive.simulator import SAMPLE, Simulator
-from voicelive.simulator_playback import Playback
+from standin.playback import Playback
+from standin.server import SAMPLE, StandIn
 
 ECHO_DELAY_MS = 150
 ECHO_GAIN = 0.5
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with Simulator(pace=1000) as running:
+def stand_in() -> Iterator[StandIn]:
+    with StandIn(pace=1000) as running:
         yield running
 
 
@@ -46,27 +46,27 @@ def heard_after(client: Client, pcm: bytes) -> list[str]:
     [silence(5000), noise(5000, 300), (silence(300) + noise(40, 8000) + silence(300)) * 5],
     ids=["silence", "noise", "clicks"],
 )
-def test_not_every_sound_is_speech(simulator: Simulator, other: bytes) -> None:
-    with Client(simulator.endpoint) as client:
+def test_not_every_sound_is_speech(stand_in: StandIn, other: bytes) -> None:
+    with Client(stand_in.endpoint) as client:
         client.configure()
 
         assert heard_after(client, other) == []
         assert heard_after(client, sample())[:1] == ["input_audio_buffer.speech_started"]
 
 
-def test_a_gap_of_20_ms_does_no_harm(simulator: Simulator) -> None:
+def test_a_gap_of_20_ms_does_no_harm(stand_in: StandIn) -> None:
     stutter = silence(500) + noise(60, 3000) + silence(20) + noise(40, 3000) + silence(300)
 
-    with Client(simulator.endpoint) as client:
+    with Client(stand_in.endpoint) as client:
         client.configure()
 
         assert heard_after(client, stutter) == ["input_audio_buffer.speech_started"]
 
 
-def test_speech_over_noise_is_one_turn(simulator: Simulator) -> None:
+def test_speech_over_noise_is_one_turn(stand_in: StandIn) -> None:
     speech = mixed((silence(1000) + sample() + silence(1000), 1), (noise(5600, 200), 1))
 
-    with Client(simulator.endpoint) as client:
+    with Client(stand_in.endpoint) as client:
         client.configure()
         client.say(speech)
         events = client.until("response.done")
@@ -77,8 +77,8 @@ def test_speech_over_noise_is_one_turn(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("gain", [0.0, ECHO_GAIN])
-def test_on_loudspeakers_it_does_not_answer_itself(simulator: Simulator, gain: float) -> None:
-    with Client(simulator.endpoint) as client:
+def test_on_loudspeakers_it_does_not_answer_itself(stand_in: StandIn, gain: float) -> None:
+    with Client(stand_in.endpoint) as client:
         client.configure(input_audio_echo_cancellation=ECHO_CANCELLATION)
         client.say(sample() + silence(700))
         reply = sound(client.until("response.done"))
@@ -88,11 +88,11 @@ def test_on_loudspeakers_it_does_not_answer_itself(simulator: Simulator, gain: f
         assert heard_after(client, sample())[:1] == ["input_audio_buffer.speech_started"]
 
 
-def test_a_client_tells_it_what_its_loudspeaker_plays(simulator: Simulator) -> None:
+def test_a_client_tells_it_what_its_loudspeaker_plays(stand_in: StandIn) -> None:
     """As long as the sound that it knows of is late, and comes when nobody else would expect it."""
     voice = sample()
     query = {**NAMED, "features": "client_ec_reference:true"}
-    with Client(simulator.endpoint, query) as client:
+    with Client(stand_in.endpoint, query) as client:
         reference = {"type": "server_echo_cancellation", "reference_source": "client", "channels": 2}
         client.configure(input_audio_echo_cancellation=reference)
         echo = mixed((silence(20) + voice, ECHO_GAIN))[: len(voice)]
@@ -107,8 +107,8 @@ def stereo(left: bytes, right: bytes) -> bytes:
     return np.stack(sides, axis=1).tobytes()
 
 
-def test_without_echo_cancellation_it_would(simulator: Simulator) -> None:
-    with Client(simulator.endpoint) as client:
+def test_without_echo_cancellation_it_would(stand_in: StandIn) -> None:
+    with Client(stand_in.endpoint) as client:
         client.configure()
         client.say(sample() + silence(700))
         reply = sound(client.until("response.done"))
@@ -119,8 +119,8 @@ def test_without_echo_cancellation_it_would(simulator: Simulator) -> None:
 
 @pytest.mark.parametrize("gain", [0.0, ECHO_GAIN])
 @pytest.mark.parametrize("after_ms", [100, 900, 1700])
-def test_a_voice_is_heard_over_its_own(simulator: Simulator, after_ms: int, gain: float) -> None:
-    with Client(simulator.endpoint) as client:
+def test_a_voice_is_heard_over_its_own(stand_in: StandIn, after_ms: int, gain: float) -> None:
+    with Client(stand_in.endpoint) as client:
         client.configure(input_audio_echo_cancellation=ECHO_CANCELLATION)
         client.say(sample() + silence(700))
         reply = sound(client.until("response.done"))
@@ -136,7 +136,7 @@ def test_a_voice_is_heard_over_its_own(simulator: Simulator, after_ms: int, gain
 
 
 def test_an_echo_does_not_interrupt_a_running_answer_but_a_voice_does() -> None:
-    with Simulator(pace=1) as calm, Client(calm.endpoint) as client:
+    with StandIn(pace=1) as calm, Client(calm.endpoint) as client:
         client.configure(input_audio_echo_cancellation=ECHO_CANCELLATION)
         client.say(sample() + silence(700))
         events = client.until("response.created")
@@ -153,8 +153,8 @@ def test_an_echo_does_not_interrupt_a_running_answer_but_a_voice_does() -> None:
     assert interrupted[-1]["response"]["status"] == "cancelled"
 
 
-def test_after_an_interruption_it_expects_no_echo(simulator: Simulator) -> None:
-    with Client(simulator.endpoint) as client:
+def test_after_an_interruption_it_expects_no_echo(stand_in: StandIn) -> None:
+    with Client(stand_in.endpoint) as client:
         client.configure(input_audio_echo_cancellation=ECHO_CANCELLATION)
         client.say(sample() + silence(700))
         client.until("response.done")
@@ -186,8 +186,8 @@ def test_the_sample_is_short_clean_speech_without_long_pauses() -> None:
     assert len(quiet) - len(quiet.strip("q")) <= 20
 
 
-def test_the_sample_is_one_turn_for_the_quickest_session(simulator: Simulator) -> None:
-    with Client(simulator.endpoint) as client:
+def test_the_sample_is_one_turn_for_the_quickest_session(stand_in: StandIn) -> None:
+    with Client(stand_in.endpoint) as client:
         client.configure(turn_detection={**DETECTION, "end_of_utterance_detection": None})
 
         heard = heard_after(client, sample() + silence(300))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from voicelive.simulator_events import Event, new_id
+from standin.events import Event, new_id
 
 DELTA_MS = (40, 170, 95, 200, 63, 128)  # as uneven as a network
 WORDS_AHEAD = 3

@@ -1,7 +1,7 @@
 """The stand-in's turns: when it hears speech, and what it answers, in which order."""
 
 import pytest
-from simulator_client import (
+from standin_client import (
     DETECTION,
     END_OF_ANSWER,
     MS,
@@ -14,7 +14,7 @@ from simulator_client import (
     types,
 )
 
-from voicelive.simulator import Simulator
+from standin.server import StandIn
 
 ORDINARY_TURN = [
     *TURN,
@@ -26,7 +26,7 @@ ORDINARY_TURN = [
 ]
 
 
-def test_speech_is_repeated_in_the_order_of_an_ordinary_turn(hasty: Simulator) -> None:
+def test_speech_is_repeated_in_the_order_of_an_ordinary_turn(hasty: StandIn) -> None:
     with Client(hasty.endpoint) as client:
         client.configure()
         client.say(silence(500) + sample() + silence(700))
@@ -46,7 +46,7 @@ def test_speech_is_repeated_in_the_order_of_an_ordinary_turn(hasty: Simulator) -
     assert events[-1]["response"]["output"][0]["content"][0]["transcript"] == said
 
 
-def test_the_deltas_are_uneven(hasty: Simulator) -> None:
+def test_the_deltas_are_uneven(hasty: StandIn) -> None:
     with Client(hasty.endpoint) as client:
         client.configure()
         client.send("response.create")
@@ -60,7 +60,7 @@ def test_the_deltas_are_uneven(hasty: Simulator) -> None:
 
 
 @pytest.mark.parametrize("chunk", [2, 958, 960, 4802])
-def test_the_size_of_the_chunks_does_not_matter(hasty: Simulator, chunk: int) -> None:
+def test_the_size_of_the_chunks_does_not_matter(hasty: StandIn, chunk: int) -> None:
     speech = sample()[: 700 * MS] + silence(700)
     if chunk < 100:
         speech = speech[: len(speech) // MS * MS]
@@ -79,7 +79,7 @@ def test_the_size_of_the_chunks_does_not_matter(hasty: Simulator, chunk: int) ->
     assert len(sound(events)) > 600 * MS
 
 
-def test_a_pause_within_the_patience_belongs_to_the_turn(hasty: Simulator) -> None:
+def test_a_pause_within_the_patience_belongs_to_the_turn(hasty: StandIn) -> None:
     speech = sample() + silence(350) + sample() + silence(700)
 
     with Client(hasty.endpoint) as client:
@@ -91,7 +91,7 @@ def test_a_pause_within_the_patience_belongs_to_the_turn(hasty: Simulator) -> No
     assert len(sound(events)) > 7400 * MS
 
 
-def test_without_end_of_utterance_detection_silence_alone_ends_a_turn(hasty: Simulator) -> None:
+def test_without_end_of_utterance_detection_silence_alone_ends_a_turn(hasty: StandIn) -> None:
     detection = {"type": "server_vad", "silence_duration_ms": 300}
 
     with Client(hasty.endpoint) as client:
@@ -103,7 +103,7 @@ def test_without_end_of_utterance_detection_silence_alone_ends_a_turn(hasty: Sim
     assert first[-1]["audio_end_ms"] < 3700 < second[-1]["audio_end_ms"]
 
 
-def test_a_turn_is_not_answered_where_the_client_wants_to_do_it(hasty: Simulator) -> None:
+def test_a_turn_is_not_answered_where_the_client_wants_to_do_it(hasty: StandIn) -> None:
     with Client(hasty.endpoint) as client:
         client.configure(turn_detection={**DETECTION, "create_response": False})
         client.say(sample() + silence(700))
@@ -116,7 +116,7 @@ def test_a_turn_is_not_answered_where_the_client_wants_to_do_it(hasty: Simulator
         assert len(sound(client.until("response.done"))) > 3400 * MS
 
 
-def test_without_turn_detection_the_client_commits(hasty: Simulator) -> None:
+def test_without_turn_detection_the_client_commits(hasty: StandIn) -> None:
     with Client(hasty.endpoint) as client:
         client.configure(turn_detection=None)
         client.say(sample() + silence(2000) + sample())
@@ -133,7 +133,7 @@ def test_without_turn_detection_the_client_commits(hasty: Simulator) -> None:
     assert refusal(empty) == ("input_audio_buffer_commit_empty", None)
 
 
-def test_what_is_cleared_is_not_answered(hasty: Simulator) -> None:
+def test_what_is_cleared_is_not_answered(hasty: StandIn) -> None:
     with Client(hasty.endpoint) as client:
         client.configure()
         client.say(sample())
@@ -147,7 +147,7 @@ def test_what_is_cleared_is_not_answered(hasty: Simulator) -> None:
     assert types(events) == ["input_audio_buffer.cleared", "error"]
 
 
-def test_a_turn_ends_after_a_minute(hasty: Simulator) -> None:
+def test_a_turn_ends_after_a_minute(hasty: StandIn) -> None:
     with Client(hasty.endpoint) as client:
         client.configure()
         client.say(sample() * 18)
@@ -158,7 +158,7 @@ def test_a_turn_ends_after_a_minute(hasty: Simulator) -> None:
     assert 59_000 <= length_ms <= 60_000
 
 
-def test_sound_at_8_khz_is_repeated_at_24(hasty: Simulator) -> None:
+def test_sound_at_8_khz_is_repeated_at_24(hasty: StandIn) -> None:
     samples = memoryview(sample()).cast("h")
     slower = b"".join(bytes(samples[i : i + 1]) for i in range(0, len(samples), 3))
 

@@ -5,20 +5,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from simulator_client import CLASSIC, MS, Client, refusal, sample, silence, sound, types
+from standin_client import CLASSIC, MS, Client, refusal, sample, silence, sound, types
 
-from voicelive.simulator import Simulator
+from standin.server import StandIn
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with Simulator(pace=1000) as running:
+def stand_in() -> Iterator[StandIn]:
+    with StandIn(pace=1000) as running:
         yield running
 
 
 @pytest.fixture
-def client(simulator: Simulator) -> Iterator[Client]:
-    with Client(simulator.endpoint) as connected:
+def client(stand_in: StandIn) -> Iterator[Client]:
+    with Client(stand_in.endpoint) as connected:
         connected.configure()
         yield connected
 
@@ -26,7 +26,7 @@ def client(simulator: Simulator) -> Iterator[Client]:
 @pytest.fixture
 def patient() -> Iterator[Client]:
     """A client whose agent takes its time."""
-    with Simulator(pace=1) as simulator, Client(simulator.endpoint) as connected:
+    with StandIn(pace=1) as stand_in, Client(stand_in.endpoint) as connected:
         connected.configure()
         yield connected
 
@@ -231,8 +231,8 @@ def test_nonsense_is_an_error_and_the_session_goes_on(client: Client, frame: str
     assert client.receive()["type"] == "input_audio_buffer.cleared"
 
 
-def test_a_classic_session_ends_with_its_thread(simulator: Simulator) -> None:
-    with Client(simulator.endpoint, CLASSIC) as connected:
+def test_a_classic_session_ends_with_its_thread(stand_in: StandIn) -> None:
+    with Client(stand_in.endpoint, CLASSIC) as connected:
         created = connected.receive()
 
     assert json.dumps(created).rstrip("}").endswith(created["session"]["agent"]["thread_id"] + '"')

@@ -8,7 +8,7 @@ import json
 import random
 from collections.abc import Iterator
 
-from voicelive.simulator_events import Event
+from standin.events import Event
 
 HUGE_CHARACTERS = 4 * 2**20
 

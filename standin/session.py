@@ -3,10 +3,10 @@
 import time
 from typing import Any
 
-from voicelive import simulator_fields
-from voicelive.simulator_events import RefusedError, new_id
-from voicelive.simulator_route import Route
-from voicelive.simulator_rules import invalid
+from standin import fields
+from standin.events import RefusedError, new_id
+from standin.route import Route
+from standin.rules import invalid
 
 OUTPUT_RATES_HZ = {"pcm16": 24000} | {
     f"pcm16_{rate}hz": rate for rate in (8000, 16000, 22050, 24000, 44100, 48000)
@@ -46,7 +46,7 @@ class Session:
         """Take over the fields that are present, all or none; raises RefusedError."""
         if isinstance(changes, dict) and self.route.has_agent:
             _refuse_what_the_agent_owns(changes)
-        simulator_fields.check(changes, self.route.version)
+        fields.check(changes, self.route.version)
         assert isinstance(changes, dict)
         new = {name: self._effective(name, value) for name, value in changes.items()}
         for name, value in new.items():
@@ -149,7 +149,7 @@ def _turn_detection(given: dict[str, Any], version: str) -> dict[str, Any]:
 
 def _echo_cancellation(given: dict[str, Any], route: Route) -> dict[str, Any]:
     """Echo cancellation with its reference: the server's own, mono, or the client's, in stereo."""
-    if route.version < simulator_fields.ECHO_REFERENCE_SINCE:
+    if route.version < fields.ECHO_REFERENCE_SINCE:
         return given
     effective = {"reference_source": "server", "channels": 1}
     effective |= {name: value for name, value in given.items() if value is not None}

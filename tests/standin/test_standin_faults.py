@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 
 import pytest
 import websocket
-from simulator_client import BEARER, Client, Event
+from standin_client import BEARER, Client, Event
 from websocket import WebSocketBadStatusException
 
-from voicelive import simulator_faults
-from voicelive.simulator import Simulator
-from voicelive.simulator_faults import CLOSE_REASONS, ERRORS, REFUSALS, SCENES, Fault, parsed
+from standin import faults
+from standin.faults import CLOSE_REASONS, ERRORS, REFUSALS, SCENES, Fault, parsed
+from standin.server import StandIn
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 HANDSHAKE = (
     b"GET /voice-live/realtime?api-version=2026-07-15&model=any HTTP/1.1\r\nHost: localhost\r\n"
     b"Connection: Upgrade\r\nUpgrade: websocket\r\napi-key: made-up\r\n"
@@ -26,9 +26,9 @@ HANDSHAKE = (
 )
 
 
-def refused(simulator: Simulator) -> tuple[int, dict[str, str], Event]:
+def refused(stand_in: StandIn) -> tuple[int, dict[str, str], Event]:
     """Status, headers and JSON body of a handshake that is refused."""
-    url = simulator.endpoint.replace("http", "ws", 1) + "/voice-live/realtime"
+    url = stand_in.endpoint.replace("http", "ws", 1) + "/voice-live/realtime"
     with pytest.raises(WebSocketBadStatusException) as caught:
         websocket.create_connection(url, timeout=5, header=BEARER)
     error = caught.value
@@ -37,33 +37,33 @@ def refused(simulator: Simulator) -> tuple[int, dict[str, str], Event]:
 
 @pytest.mark.parametrize("status", sorted(REFUSALS.keys() - {"302"}))
 def test_a_handshake_is_refused_with_a_status(status: str) -> None:
-    with Simulator(faults=[status]) as simulator:
-        code, headers, body = refused(simulator)
+    with StandIn(faults=[status]) as stand_in:
+        code, headers, body = refused(stand_in)
 
         assert code == int(status)
         assert body["error"] == {"code": status, "message": REFUSALS[status]}
         assert headers["content-type"] == "application/json"
         assert ("retry-after" in headers) == (status in ("429", "503"))
-        assert simulator.handshakes == 1
-        assert simulator.sessions == []
+        assert stand_in.handshakes == 1
+        assert stand_in.sessions == []
 
 
 def test_a_redirect_tells_whether_it_is_followed() -> None:
-    with Simulator(faults=["302"]) as simulator:
+    with StandIn(faults=["302"]) as stand_in:
         careful = websocket.WebSocket()
         with pytest.raises(websocket.WebSocketException):
-            careful.connect(simulator.endpoint.replace("http", "ws", 1), redirect_limit=0)
-        assert (careful.status, simulator.redirected) == (302, 0)
+            careful.connect(stand_in.endpoint.replace("http", "ws", 1), redirect_limit=0)
+        assert (careful.status, stand_in.redirected) == (302, 0)
 
         with pytest.raises((websocket.WebSocketException, OSError)):
-            Client(simulator.endpoint)
+            Client(stand_in.endpoint)
 
-        assert simulator.wait_for(lambda: simulator.redirected == 1, 5)
+        assert stand_in.wait_for(lambda: stand_in.redirected == 1, 5)
 
 
 def test_a_handshake_can_stay_without_an_answer(caplog: pytest.LogCaptureFixture) -> None:
-    with Simulator(faults=["mute-handshake:2"]) as simulator:
-        address = urlsplit(simulator.endpoint)
+    with StandIn(faults=["mute-handshake:2"]) as stand_in:
+        address = urlsplit(stand_in.endpoint)
         assert address.port
         for _ in range(2):
             line = socket.create_connection((address.hostname, address.port), timeout=0.2)
@@ -72,21 +72,21 @@ def test_a_handshake_can_stay_without_an_answer(caplog: pytest.LogCaptureFixture
                 line.recv(1)
             line.close()
 
-        with Client(simulator.endpoint) as client:
+        with Client(stand_in.endpoint) as client:
             assert client.receive()["type"] == "session.created"
 
-    assert simulator.handshakes == 3
+    assert stand_in.handshakes == 3
     assert caplog.records == []
 
 
 def test_a_fault_can_be_limited_to_some_connections() -> None:
-    with Simulator(faults=["503:2-3", "drop-after=0:1"]) as simulator:
-        with Client(simulator.endpoint) as client:
+    with StandIn(faults=["503:2-3", "drop-after=0:1"]) as stand_in:
+        with Client(stand_in.endpoint) as client:
             client.configure()
             with pytest.raises((websocket.WebSocketException, OSError)):
                 client.receive()
-        assert [refused(simulator)[0] for _ in range(2)] == [503, 503]
-        with Client(simulator.endpoint) as client:
+        assert [refused(stand_in)[0] for _ in range(2)] == [503, 503]
+        with Client(stand_in.endpoint) as client:
             client.configure()
             client.send("input_audio_buffer.clear")
 
@@ -117,14 +117,14 @@ def test_how_a_fault_is_written(text: str, fault: Fault) -> None:
 )
 def test_what_is_no_fault_is_one_sentence_with_the_list(text: str) -> None:
     with pytest.raises(ValueError, match="is no fault") as caught:
-        Simulator(faults=[text])
+        StandIn(faults=[text])
 
     assert str(caught.value).count("\n") == 0
     assert all(scene in str(caught.value) for scene in SCENES)
 
 
 def command(*options: str) -> Any:
-    line = [sys.executable, "-m", "voicelive.simulator", *options]
+    line = [sys.executable, "-m", "standin", *options]
     environment = {**os.environ, "COLUMNS": "80"}
     return subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=20)
 
@@ -138,7 +138,7 @@ def test_the_command_names_a_fault_that_it_does_not_know() -> None:
 
 def test_the_help_lists_every_fault_in_unbroken_lines() -> None:
     shown = [line.strip() for line in command("--help").stdout.splitlines()]
-    documented = [line.strip() for line in (simulator_faults.__doc__ or "").splitlines()]
+    documented = [line.strip() for line in (faults.__doc__ or "").splitlines()]
 
     table = documented[documented.index("") + 1 :]
     table = table[table.index("") + 1 :]

@@ -27,9 +27,9 @@ from azure.ai.voicelive.models import (
     UserMessageItem,
 )
 from azure.core.credentials import AccessToken, AzureKeyCredential
-from simulator_client import MS, sample, silence
+from standin_client import MS, sample, silence
 
-from voicelive.simulator import Simulator
+from standin.server import StandIn
 
 NAMED = {"agent_name": "agent", "project_name": "project"}
 CLASSIC = {
@@ -94,10 +94,10 @@ async def say(connection: VoiceLiveConnection, pcm: bytes) -> None:
 
 
 @asynccontextmanager
-async def talking(simulator: Simulator, **agent: Any) -> AsyncIterator[VoiceLiveConnection]:
+async def talking(stand_in: StandIn, **agent: Any) -> AsyncIterator[VoiceLiveConnection]:
     """A connection whose session is configured."""
     options = agent or NAMED
-    async with connect(endpoint=simulator.endpoint, credential=MadeUpToken(), **options) as connection:
+    async with connect(endpoint=stand_in.endpoint, credential=MadeUpToken(), **options) as connection:
         await until(connection, "session.created")
         await connection.session.update(session=session())
         await until(connection, "session.updated")
@@ -118,7 +118,7 @@ def in_time(conversation: Callable[[], Awaitable[None]]) -> None:
     [{}, {"api_version": "2025-10-01", "query": CLASSIC}],
     ids=["named", "classic"],
 )
-def test_the_sdk_is_answered(hasty: Simulator, agent: dict[str, Any]) -> None:
+def test_the_sdk_is_answered(hasty: StandIn, agent: dict[str, Any]) -> None:
     async def conversation() -> None:
         async with talking(hasty, **agent) as connection:
             await say(connection, sample() + silence(700))
@@ -139,7 +139,7 @@ def test_the_sdk_is_answered(hasty: Simulator, agent: dict[str, Any]) -> None:
     in_time(conversation)
 
 
-def test_the_sdk_interrupts_and_truncates(calm: Simulator) -> None:
+def test_the_sdk_interrupts_and_truncates(calm: StandIn) -> None:
     async def conversation() -> None:
         async with talking(calm) as connection:
             await say(connection, sample() + silence(700))
@@ -159,7 +159,7 @@ def test_the_sdk_interrupts_and_truncates(calm: Simulator) -> None:
     in_time(conversation)
 
 
-def test_the_sdk_cancels_a_response(calm: Simulator) -> None:
+def test_the_sdk_cancels_a_response(calm: StandIn) -> None:
     async def conversation() -> None:
         async with talking(calm) as connection:
             await connection.response.create()
@@ -193,7 +193,7 @@ def test_the_sdk_cancels_a_response(calm: Simulator) -> None:
     ],
     ids=["classic", "key", "project"],
 )
-def test_the_sdk_is_refused_after_the_upgrade(hasty: Simulator, agent: dict[str, Any], message: str) -> None:
+def test_the_sdk_is_refused_after_the_upgrade(hasty: StandIn, agent: dict[str, Any], message: str) -> None:
     async def conversation() -> None:
         options = {"credential": MadeUpToken(), **agent}
         async with connect(endpoint=hasty.endpoint, **options) as connection:
@@ -206,7 +206,7 @@ def test_the_sdk_is_refused_after_the_upgrade(hasty: Simulator, agent: dict[str,
     in_time(conversation)
 
 
-def test_the_sdk_is_refused_before_the_upgrade(hasty: Simulator) -> None:
+def test_the_sdk_is_refused_before_the_upgrade(hasty: StandIn) -> None:
     async def conversation() -> None:
         with pytest.raises(RefusedByServer, match="400"):
             async with connect(
@@ -220,7 +220,7 @@ def test_the_sdk_is_refused_before_the_upgrade(hasty: Simulator) -> None:
     in_time(conversation)
 
 
-def test_the_sdk_is_refused_what_belongs_to_the_agent(hasty: Simulator) -> None:
+def test_the_sdk_is_refused_what_belongs_to_the_agent(hasty: StandIn) -> None:
     async def conversation() -> None:
         async with talking(hasty) as connection:
             await connection.session.update(session=RequestSession(instructions="Be brief."))

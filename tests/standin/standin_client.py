@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlencode
 
-import simulator_shapes
+import standin_shapes
 import websocket
 
-from voicelive.simulator import SAMPLE
+from standin.server import SAMPLE
 
 Event = dict[str, Any]
 
@@ -137,7 +137,7 @@ class Client:
     def receive(self) -> Event:
         """The next event, checked against its shape."""
         event: Event = json.loads(self.socket.recv())
-        simulator_shapes.check(event)
+        standin_shapes.check(event)
         return event
 
     def until(self, kind: str) -> list[Event]:

@@ -1,6 +1,6 @@
 """One connection with its faults: what is held back, broken or cut on the way to the client.
 
-The scenes are those of simulator_faults.py. This stands between the conversation, which knows of no
+The scenes are those of faults.py. This stands between the conversation, which knows of no
 fault, and the queue of what is sent; without a fault, everything passes as it is.
 """
 
@@ -13,10 +13,10 @@ from contextlib import suppress
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from voicelive.simulator_changes import TRANSCRIPTION, changed
-from voicelive.simulator_events import Event, RefusedError
-from voicelive.simulator_faults import CLOSE_REASONS, ERRORS, Fault
-from voicelive.simulator_malformed import malformed, placed
+from standin.events import Event, RefusedError
+from standin.faults import CLOSE_REASONS, ERRORS, Fault
+from standin.faults.changes import TRANSCRIPTION, changed
+from standin.faults.malformed import malformed, placed
 
 Queue = asyncio.Queue[Event | str | bytes]
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from simulator_client import DETECTION, ECHO_CANCELLATION, HUB, KEY, NAMED, Client, agent_on, refusal
+from standin_client import DETECTION, ECHO_CANCELLATION, HUB, KEY, NAMED, Client, agent_on, refusal
 
-from voicelive.simulator import Simulator
+from standin.server import StandIn
 
 VOICE = {"type": "azure-standard", "name": "en-US-Ava:DragonHDLatestNeural", "temperature": 0.8}
 MODEL = {"api-version": "2026-07-15", "model": "gpt-realtime"}
@@ -26,13 +26,13 @@ EFFECTIVE_DETECTION = {
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with Simulator() as running:
+def stand_in() -> Iterator[StandIn]:
+    with StandIn() as running:
         yield running
 
 
-def test_an_update_is_answered_with_the_whole_session(simulator: Simulator) -> None:
-    with Client(simulator.endpoint) as client:
+def test_an_update_is_answered_with_the_whole_session(stand_in: StandIn) -> None:
+    with Client(stand_in.endpoint) as client:
         updated = client.configure(
             voice=VOICE,
             input_audio_noise_reduction={"type": "azure_deep_noise_suppression"},
@@ -60,8 +60,8 @@ def test_an_update_is_answered_with_the_whole_session(simulator: Simulator) -> N
     }
 
 
-def test_a_classic_agent_has_a_thread_and_no_newer_fields(simulator: Simulator) -> None:
-    with Client(simulator.endpoint, HUB) as client:
+def test_a_classic_agent_has_a_thread_and_no_newer_fields(stand_in: StandIn) -> None:
+    with Client(stand_in.endpoint, HUB) as client:
         session = client.receive()["session"]
 
     assert session["instructions"]
@@ -80,16 +80,16 @@ def test_a_classic_agent_has_a_thread_and_no_newer_fields(simulator: Simulator) 
     ],
 )
 def test_the_padding_grew_with_the_versions(
-    simulator: Simulator, version: str, kind: str, padding_ms: int
+    stand_in: StandIn, version: str, kind: str, padding_ms: int
 ) -> None:
-    with Client(simulator.endpoint, agent_on(version)) as client:
+    with Client(stand_in.endpoint, agent_on(version)) as client:
         updated = client.configure(turn_detection={"type": kind})
 
     assert updated["session"]["turn_detection"]["prefix_padding_ms"] == padding_ms
 
 
-def test_null_turns_a_feature_off(simulator: Simulator) -> None:
-    with Client(simulator.endpoint) as client:
+def test_null_turns_a_feature_off(stand_in: StandIn) -> None:
+    with Client(stand_in.endpoint) as client:
         client.configure(input_audio_noise_reduction={"type": "azure_deep_noise_suppression"})
 
         session = client.update(
@@ -101,8 +101,8 @@ def test_null_turns_a_feature_off(simulator: Simulator) -> None:
     assert session["input_audio_transcription"] is None
 
 
-def test_a_model_takes_instructions_tools_and_other_voices(simulator: Simulator) -> None:
-    with Client(simulator.endpoint, MODEL, KEY) as client:
+def test_a_model_takes_instructions_tools_and_other_voices(stand_in: StandIn) -> None:
+    with Client(stand_in.endpoint, MODEL, KEY) as client:
         detection = {"type": "server_vad"}
         updated = client.configure(
             instructions="Be brief.", tools=[{}], voice="alloy", turn_detection=detection
@@ -112,10 +112,10 @@ def test_a_model_takes_instructions_tools_and_other_voices(simulator: Simulator)
     assert updated["session"]["voice"] == "alloy"
 
 
-def test_a_model_of_sound_does_not_end_turns_by_their_words(simulator: Simulator) -> None:
+def test_a_model_of_sound_does_not_end_turns_by_their_words(stand_in: StandIn) -> None:
     with (
-        Client(simulator.endpoint, MODEL, KEY) as client,
-        Client(simulator.endpoint, {**MODEL, "model": "gpt-4.1-mini"}, KEY) as cascaded,
+        Client(stand_in.endpoint, MODEL, KEY) as client,
+        Client(stand_in.endpoint, {**MODEL, "model": "gpt-4.1-mini"}, KEY) as cascaded,
     ):
         refused = client.configure(turn_detection=DETECTION)
         accepted = cascaded.configure(turn_detection=DETECTION)
@@ -124,8 +124,8 @@ def test_a_model_of_sound_does_not_end_turns_by_their_words(simulator: Simulator
     assert accepted["type"] == "session.updated"
 
 
-def test_an_agent_speaks_with_azure_s_voices_in_each_answer_too(simulator: Simulator) -> None:
-    with Client(simulator.endpoint, NAMED) as client:
+def test_an_agent_speaks_with_azure_s_voices_in_each_answer_too(stand_in: StandIn) -> None:
+    with Client(stand_in.endpoint, NAMED) as client:
         client.configure()
         client.send("response.create", response={"voice": "alloy"})
         refused = client.receive()
@@ -141,8 +141,8 @@ def test_an_agent_speaks_with_azure_s_voices_in_each_answer_too(simulator: Simul
         {"input_audio_echo_cancellation": ECHO_CANCELLATION},
     ],
 )
-def test_some_fields_cannot_be_changed_later(simulator: Simulator, changes: dict[str, Any]) -> None:
-    with Client(simulator.endpoint) as client:
+def test_some_fields_cannot_be_changed_later(stand_in: StandIn, changes: dict[str, Any]) -> None:
+    with Client(stand_in.endpoint) as client:
         client.configure(voice=VOICE)
 
         changed = client.update(**changes)
@@ -157,8 +157,8 @@ CLIENT_REFERENCE = {"type": "server_echo_cancellation", "reference_source": "cli
 WITH_FEATURE = {**NAMED, "features": "client_ec_reference:true"}
 
 
-def test_the_echo_reference_may_be_the_clients(simulator: Simulator) -> None:
-    with Client(simulator.endpoint, WITH_FEATURE) as client:
+def test_the_echo_reference_may_be_the_clients(stand_in: StandIn) -> None:
+    with Client(stand_in.endpoint, WITH_FEATURE) as client:
         updated = client.configure(input_audio_echo_cancellation=CLIENT_REFERENCE)
         client.say(bytes(6))
         odd = client.receive()
@@ -183,9 +183,9 @@ def test_the_echo_reference_may_be_the_clients(simulator: Simulator) -> None:
     ],
 )
 def test_an_echo_reference_that_does_not_fit_is_refused(
-    simulator: Simulator, query: dict[str, str], changes: dict[str, Any], code: str
+    stand_in: StandIn, query: dict[str, str], changes: dict[str, Any], code: str
 ) -> None:
-    with Client(simulator.endpoint, query) as client:
+    with Client(stand_in.endpoint, query) as client:
         refused = client.configure(input_audio_echo_cancellation={**CLIENT_REFERENCE, **changes})
 
     assert refusal(refused)[0] == code
@@ -200,8 +200,8 @@ FIRST_MESSAGES = [
 ]
 
 
-def test_five_wrong_first_messages_end_the_session(simulator: Simulator) -> None:
-    with Client(simulator.endpoint) as client:
+def test_five_wrong_first_messages_end_the_session(stand_in: StandIn) -> None:
+    with Client(stand_in.endpoint) as client:
         client.receive()
         for message in FIRST_MESSAGES:
             client.socket.send(message)
@@ -212,8 +212,8 @@ def test_five_wrong_first_messages_end_the_session(simulator: Simulator) -> None
         assert client.close_code() == 1008
 
 
-def test_after_four_wrong_messages_a_right_one_still_counts(simulator: Simulator) -> None:
-    with Client(simulator.endpoint) as client:
+def test_after_four_wrong_messages_a_right_one_still_counts(stand_in: StandIn) -> None:
+    with Client(stand_in.endpoint) as client:
         client.receive()
         for message in FIRST_MESSAGES[:4]:
             client.socket.send(message)

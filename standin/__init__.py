@@ -1,0 +1,18 @@
+"""A stand-in for Azure AI Voice Live on this machine: a WebSocket server with the same protocol.
+
+`python -m standin` serves any client; `with StandIn() as stand_in:` (standin.server) is one in a program, at
+`stand_in.endpoint`. It is written from the protocol, shares no code with the client beside it, and needs
+neither Azure nor a network. In reading order:
+
+    server        the server, and what tests may see of it
+    route         who may come in: path, api-version, credential, agent
+    conversation  what is answered to each message
+    session       what can be set (its fields: fields, rules)
+    ear           when a turn of speech begins and ends
+    playback      what was sent, and when the user hears it
+    speaker       the answer's words, pace and end (its events: reply)
+    items         what was said and typed
+    events        messages, ids and errors
+    faults/       what can go wrong, with `faults=["401"]` and `--fault 401`: the list; and how it does
+    records       what clients did
+"""
