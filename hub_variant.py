@@ -5,10 +5,10 @@ Hub-based projects know classic agents (asst_...) only, and name the project by 
 
 import typer
 
-from voicelive import cli
+from voicelive.app import cli
+from voicelive.app.options import Options
+from voicelive.app.settings import AGENT_ID, CONNECTION_STRING, Settings
 from voicelive.auth import ML_SCOPE, AgentTarget
-from voicelive.options import Options
-from voicelive.settings import AGENT_ID, CONNECTION_STRING, Settings
 
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 

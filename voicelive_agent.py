@@ -6,10 +6,9 @@ Without a command: `run`.
 import typer
 
 from hub_variant import hub, hub_target
-from voicelive import cli, commands
-from voicelive.auth import AI_SCOPE, AgentTarget
-from voicelive.options import Options
-from voicelive.settings import (
+from voicelive.app import cli, commands
+from voicelive.app.options import Options
+from voicelive.app.settings import (
     AGENT_ID,
     AGENT_NAME,
     AGENT_VERSION,
@@ -17,6 +16,7 @@ from voicelive.settings import (
     PROJECT_NAME,
     Settings,
 )
+from voicelive.auth import AI_SCOPE, AgentTarget
 
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 

@@ -14,7 +14,7 @@ COMMAND = struct.Struct("<cI")  # PLAY or STOP, and how many bytes of PCM follow
 PLAY, STOP = b"P", b"S"
 STREAM = {"samplerate": 24_000, "channels": 1, "dtype": "int16", "latency": "low"}
 STDIN, STDOUT = 0, 1
-WHAT_THE_CLIENT_IMPORTS = ("voicelive_agent", "voicelive.talk", "azure.identity")  # for its memory
+WHAT_THE_CLIENT_IMPORTS = ("voicelive_agent", "voicelive.app.run", "azure.identity")  # for its memory
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from program import NOT_COPIED, ROOT, environment
 
-from voicelive import settings
+from voicelive.app import settings
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PARTS = {path.stem: path for path in sorted((ROOT / "voicelive").glob("*.py"))}

@@ -11,7 +11,7 @@ from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from voicelive import failures
-from voicelive.settings import API_KEY, API_VERSION, ENDPOINT, Settings
+from voicelive.app.settings import API_KEY, API_VERSION, ENDPOINT, Settings
 
 AI_SCOPE = "https://ai.azure.com/.default"
 ML_SCOPE = "https://ml.azure.com/.default"

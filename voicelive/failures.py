@@ -11,7 +11,7 @@ from contextlib import suppress
 import websocket
 
 from voicelive import EXIT_FAILED, EXIT_NO_ACCESS, EXIT_USAGE, VoiceLiveError
-from voicelive.logs import brief
+from voicelive.app.logs import brief
 
 QUOTED_CHARACTERS = 300  # of what the service says
 SIGN_IN = (

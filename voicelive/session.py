@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from voicelive import failures
+from voicelive.app.settings import ECHO_CANCELLATION, Settings
 from voicelive.audio import SAMPLE_RATE
-from voicelive.settings import ECHO_CANCELLATION, Settings
 
 Message = Mapping[str, Any]
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicelive.audio import FRAME_BYTES, SAMPLE_RATE, SILENCE, Source
-from voicelive.echo import LEAD_S, Reference
-from voicelive.recording import Recording
+from voicelive.extras.echo import LEAD_S, Reference
+from voicelive.extras.recording import Recording
 from voicelive.wav import paced
 
 log = logging.getLogger(__name__)

@@ -10,6 +10,8 @@ from itertools import chain, repeat
 from pathlib import Path
 
 from voicelive import failures
+from voicelive.app.logs import for_owner_only
+from voicelive.app.screen import quoted, shown
 from voicelive.audio import (
     BLOCK_BYTES,
     BLOCK_S,
@@ -20,8 +22,6 @@ from voicelive.audio import (
     Converter,
     Playback,
 )
-from voicelive.logs import for_owner_only
-from voicelive.screen import quoted, shown
 
 log = logging.getLogger(__name__)
 

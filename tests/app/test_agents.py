@@ -1,0 +1,142 @@
+"""Which agent the settings mean: how a project or a hub names it, and what is said where they do not."""
+
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from test_auth import CLASSIC, HUB, NAMED, SERVICE, problems, settings
+
+from hub_variant import hub_target
+from voicelive import VoiceLiveError
+from voicelive.app.settings import Settings
+from voicelive.auth import Access, AgentTarget, find_service, request_url
+from voicelive_agent import project_target
+
+
+@pytest.mark.parametrize(
+    ("flags", "query"),
+    [
+        (
+            {**NAMED, "agent_name": "anna:3"},
+            {"agent-name": "anna", "agent-project-name": "p", "agent-version": "3"},
+        ),
+        (
+            {**NAMED, **CLASSIC, "conversation_id": "conv 1"},
+            {"agent-name": "anna", "agent-project-name": "p", "conversation-id": "conv 1"},
+        ),
+        ({**CLASSIC, "project_name": "ä&=p"}, {"agent-id": "asst_1", "agent-project-name": "ä&=p"}),
+    ],
+)
+def test_a_project_names_its_agent_in_the_query(flags: dict[str, str], query: dict[str, str]) -> None:
+    url = request_url(SERVICE, project_target(settings(**flags)), Access({}))
+
+    sent = {name: value for name, (value,) in parse_qs(urlsplit(url).query, strict_parsing=True).items()}
+    assert sent == {"api-version": "2026-07-15", **query}
+
+
+@pytest.mark.parametrize(
+    ("flags", "query"),
+    [
+        ({}, {"agent-name": "anna", "agent-version": "3"}),
+        ({"agent_id": "asst_1"}, {"agent-id": "asst_1"}),
+        ({"agent_id": "<agent id>"}, {"agent-name": "anna", "agent-version": "3"}),
+        ({"agent_version": "4"}, {"agent-name": "anna", "agent-version": "4"}),
+        ({"agent_id": "asst_1", "agent_name": "otto"}, {"agent-name": "otto"}),
+    ],
+)
+def test_an_option_wins_over_a_name_in_the_env_file(flags: dict[str, str], query: dict[str, str]) -> None:
+    env_file = {"AI_FOUNDRY_PROJECT_NAME": "p", "AI_FOUNDRY_AGENT_NAME": "anna:3"}
+    target = project_target(Settings(flags, {}, env_file))
+
+    assert {name: value for name, value in target.query.items() if value} == {
+        "agent-project-name": "p",
+        **query,
+    }
+
+
+@pytest.mark.parametrize(
+    ("env_file", "query"),
+    [
+        (
+            {"VOICELIVE_ENDPOINT": "https://r", "PROJECT_NAME": "p", "AGENT_NAME": "anna"}
+            | {"AGENT_VERSION": "", "VOICELIVE_API_VERSION": "2026-01-01-preview"},
+            {"api-version": ["2026-01-01-preview"], "agent-name": ["anna"]},
+        ),
+        (
+            {"AZURE_VOICELIVE_ENDPOINT": "https://r", "AZURE_VOICELIVE_PROJECT_NAME": "p"}
+            | {"AZURE_VOICELIVE_AGENT_ID": "asst_1", "AZURE_VOICELIVE_API_VERSION": "2025-10-01"},
+            {"api-version": ["2025-10-01"], "agent-id": ["asst_1"]},
+        ),
+    ],
+)
+def test_the_env_file_of_a_quickstart_works(env_file: dict[str, str], query: dict[str, list[str]]) -> None:
+    found = Settings({}, {}, env_file)
+    target = project_target(found)
+    service = find_service(found, target)
+    found.raise_problems()
+
+    parts = urlsplit(request_url(service, target, Access({})))
+    assert parts.hostname == "r"
+    assert parse_qs(parts.query) == {**query, "agent-project-name": ["p"]}
+
+
+def test_a_project_by_its_url_is_answered_with_its_name() -> None:
+    found = settings(project_name="https://r.services.ai.azure.com/api/projects/mine", agent_name="anna")
+    project_target(found)
+
+    assert "project name must be the name only, such as 'mine'" in problems(found)
+
+
+def test_a_hub_names_its_project_by_the_connection_string() -> None:
+    url = request_url(SERVICE, hub_target(settings(**HUB)), Access({}, agent_token="t/+ ="))
+
+    assert "agent-connection-string=eastus2.api.azureml.ms%3B0a1b%3Bmy%20group%3Bmy-project" in url
+    assert url.endswith("agent-access-token=t%2F%2B%20%3D")
+
+
+@pytest.mark.parametrize(
+    ("target", "default"),
+    [(project_target(settings(**NAMED)), "2026-07-15"), (hub_target(settings(**HUB)), "2025-05-01-preview")],
+)
+def test_the_kind_of_agent_decides_the_api_version(target: AgentTarget, default: str) -> None:
+    assert find_service(settings(), target).api_version == default
+
+
+@pytest.mark.parametrize(
+    ("flags", "api_version", "said"),
+    [
+        (CLASSIC, "2026-04-10", "asst_1 is of the classic kind"),
+        (NAMED, "2025-10-01", "anna needs api-version 2026-01-01-preview"),
+        (NAMED, "latest", "must look like 2026-07-15"),
+    ],
+)
+def test_an_api_version_that_the_route_cannot_have_is_named(
+    flags: dict[str, str], api_version: str, said: str
+) -> None:
+    found = settings(**flags, api_version=api_version)
+
+    find_service(found, project_target(found))
+
+    assert said in problems(found)
+    assert "--api-version" in problems(found)
+
+
+@pytest.mark.parametrize(("find_target", "check"), [(project_target, "check`"), (hub_target, "check hub`")])
+def test_who_misses_a_setting_is_sent_to_the_check_of_that_variant(
+    find_target: Callable[[Settings], AgentTarget], check: str
+) -> None:
+    found = settings()
+    find_target(found)
+
+    with pytest.raises(VoiceLiveError) as failure:
+        found.raise_problems()
+
+    assert f"voicelive_agent.py {check} shows what counts" in failure.value.remedy
+
+
+def test_a_connection_string_of_another_shape_is_named() -> None:
+    found = settings(**{**HUB, "connection_string": "https://eastus2.api.azureml.ms"})
+
+    hub_target(found)
+
+    assert "connection string must look like <region>.api.azureml.ms;" in problems(found)

@@ -1,0 +1,157 @@
+"""The files of a run, and the secrets that never get into them."""
+
+import io
+import logging
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from voicelive import EXIT_USAGE, VoiceLiveError
+from voicelive.app.logs import HIDDEN, RedactingHandler, Redactor, RunLogs, without_secrets
+
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL2FpIn0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Bearer SECRET0123456789abc",
+        "{'Authorization': 'Bearer SECRET0123456789abc', 'x': 1}",
+        '{"api-key": "SECRET0123456789abc"}',
+        "api-key: SECRET0123456789abc",
+        "api-key=SECRET0123456789abc&x=1",
+        "wss://h/p?agent-access-token=SECRET0123456789abc&agent-id=a",
+        "authorization=Bearer%20SECRET0123456789abc",
+        f"nobody was told of {JWT} before",
+    ],
+)
+def test_what_looks_like_a_secret_is_hidden(text: str) -> None:
+    hidden = without_secrets(text)
+
+    assert "SECRET0123456789abc" not in hidden and JWT not in hidden
+    assert HIDDEN in hidden
+
+
+def test_a_secret_that_is_known_is_hidden_wherever_it_stands() -> None:
+    redact = Redactor()
+    redact.hide("k-0123456789")
+
+    assert redact("(k-0123456789, k-0123456789)") == f"({HIDDEN}, {HIDDEN})"
+
+
+def test_a_secret_that_was_cut_is_hidden_as_far_as_it_goes() -> None:
+    redact = Redactor()
+    redact.hide("0123456789abcdefghijklmnopqrstuvwxyz")
+
+    assert redact("refused: 0123456789abcdefghijklm") == f"refused: {HIDDEN}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The ring bearer walked in.",
+        "What is a bearer token good for?",
+        "We need your authorization: it is urgent and simple.",
+    ],
+)
+def test_what_people_say_of_bearers_stays(text: str) -> None:
+    assert without_secrets(text) == text
+
+
+def test_what_is_no_secret_stays() -> None:
+    text = "GET wss://h/voice-live/realtime?agent-name=anna, headers Authorization, api-key"
+
+    assert Redactor()(text) == text
+
+
+def test_a_traceback_is_searched_for_secrets_too() -> None:
+    redact = Redactor()
+    redact.hide("k-0123456789")
+    stream = io.StringIO()
+    handler = RedactingHandler(stream, redact)
+    try:
+        raise ValueError(f"no host in k-0123456789, {JWT}")
+    except ValueError:
+        record = logging.LogRecord("a.child", logging.ERROR, "", 0, "%s", ("k-0123456789",), sys.exc_info())
+    handler.handle(record)
+
+    assert "Traceback" in stream.getvalue()
+    assert "0123456789" not in stream.getvalue() and JWT not in stream.getvalue()
+
+
+def test_two_runs_in_one_second_have_files_of_their_own(tmp_path: Path) -> None:
+    runs = [RunLogs(tmp_path / "logs", Redactor()) for _ in range(3)]
+
+    for number, run in enumerate(runs):
+        with run.collecting():
+            logging.getLogger("any.logger").debug("heard by %d", number)
+
+    for number, run in enumerate(runs):
+        assert run.path("conversation.log").exists()
+        assert run.path("voicelive.log").read_text().endswith(f":any.logger:DEBUG:heard by {number}\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_only_the_owner_may_read_the_logs(tmp_path: Path) -> None:
+    logs = RunLogs(tmp_path, Redactor())
+
+    modes = {
+        stat.S_IMODE(path.stat().st_mode)
+        for path in (logs.path("conversation.log"), logs.path("voicelive.log"))
+    }
+    assert modes == {0o600}
+
+
+def test_a_folder_that_takes_no_logs_is_named(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("a file")
+
+    with pytest.raises(VoiceLiveError, match="logs cannot be written to") as failure:
+        RunLogs(tmp_path / "logs", Redactor())
+
+    assert failure.value.exit_code == EXIT_USAGE
+    assert "--log-dir" in failure.value.remedy
+
+
+NOISY = """
+import os, sys
+from pathlib import Path
+from voicelive.app.logs import Redactor, RunLogs, c_libraries_into
+
+logs = RunLogs(Path(sys.argv[1]), Redactor())
+with logs.collecting(), c_libraries_into(logs.technical):
+    os.write(2, b"ALSA lib: no such card\\n")
+    print("for people", file=sys.stderr)
+os.write(2, b"afterwards\\n")
+"""
+
+
+def test_what_c_libraries_write_goes_to_the_log_and_not_to_the_screen(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", NOISY, str(tmp_path)]
+    program = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+
+    assert program.stderr.split("\n") == ["for people", "afterwards", ""]
+    (log,) = tmp_path.glob("*_voicelive.log")
+    assert log.read_text() == "ALSA lib: no such card\n"
+
+
+def test_a_thread_that_fails_leaves_its_traceback_in_the_log_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise RuntimeError(f"with {JWT}")
+
+    logs = RunLogs(tmp_path, Redactor())
+    with logs.collecting():
+        thread = threading.Thread(target=fail, name="stray")
+        thread.start()
+        thread.join()
+
+    logged = logs.path("voicelive.log").read_text(encoding="utf-8")
+    assert "stray" in logged and f"RuntimeError: with {HIDDEN}" in logged
+    assert JWT not in logged
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,96 @@
+"""Where a setting's value comes from, and what is said of those that are missing."""
+
+from pathlib import Path
+
+import pytest
+
+from voicelive import VoiceLiveError
+from voicelive.app.settings import AGENT_NAME, ENDPOINT, PROJECT_NAME, VOICE, Settings, read_env_file
+
+
+def test_a_flag_wins_over_the_shell_and_the_shell_over_the_env_file() -> None:
+    shell = {"AZURE_VOICE_LIVE_ENDPOINT": "https://shell"}
+    env_file = {"AZURE_VOICE_LIVE_ENDPOINT": "https://file"}
+
+    values = [
+        Settings({"endpoint": "https://flag"}, shell, env_file).find(ENDPOINT),
+        Settings({}, shell, env_file).find(ENDPOINT),
+        Settings({}, {}, env_file).find(ENDPOINT),
+        Settings({}, {}, {}).find(VOICE),
+    ]
+
+    assert [(found.value, found.source) for found in values] == [
+        ("https://flag", "--endpoint"),
+        ("https://shell", "AZURE_VOICE_LIVE_ENDPOINT in the shell"),
+        ("https://file", "AZURE_VOICE_LIVE_ENDPOINT in .env"),
+        ("en-US-Ava:DragonHDLatestNeural", "default"),
+    ]
+
+
+def test_the_first_name_that_is_set_counts() -> None:
+    shell = {"PROJECT_NAME": "last", "AGENT_PROJECT_NAME": "third", "AZURE_VOICELIVE_PROJECT_NAME": "second"}
+
+    assert Settings({}, shell, {}).get(PROJECT_NAME) == "second"
+    assert Settings({}, shell, {"AI_FOUNDRY_PROJECT_NAME": "first"}).get(PROJECT_NAME) == "first"
+
+
+@pytest.mark.parametrize("worthless", ["", "  ", "<your-agent-name>", "https://<your-resource>.example"])
+def test_empty_values_and_placeholders_hide_nothing(worthless: str) -> None:
+    settings = Settings({}, {"AI_FOUNDRY_AGENT_NAME": worthless}, {"AI_FOUNDRY_AGENT_NAME": "anna"})
+
+    assert settings.get(AGENT_NAME) == "anna"
+
+
+def test_all_that_is_missing_is_named_at_once() -> None:
+    settings = Settings({}, {"PROJECT_NAME": "<your-project>"}, {})
+
+    assert settings.require(ENDPOINT) == ""
+    settings.require(PROJECT_NAME)
+    settings.reject("the voice is hoarse")
+    with pytest.raises(VoiceLiveError) as failure:
+        settings.raise_problems()
+
+    assert failure.value.exit_code == 2
+    assert "endpoint is missing: set AZURE_VOICE_LIVE_ENDPOINT (or --endpoint)" in failure.value.message
+    assert "project name still holds a placeholder: set AI_FOUNDRY_PROJECT_NAME" in failure.value.message
+    assert "the voice is hoarse" in failure.value.message
+    assert "Copy .env.example" in failure.value.remedy
+
+
+def test_an_env_file_that_was_filled_in_is_not_to_be_copied_over() -> None:
+    settings = Settings({}, {}, {"AI_FOUNDRY_PROJECT_NAME": "p"})
+    settings.require(ENDPOINT)
+
+    with pytest.raises(VoiceLiveError) as failure:
+        settings.raise_problems()
+
+    assert ".env.example" not in failure.value.remedy
+
+
+def test_an_env_file_may_come_from_notepad(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes("\ufeffAZURE_VOICE_LIVE_ENDPOINT=https://é\r\nEMPTY=\r\n".encode())
+
+    assert read_env_file(path) == {"AZURE_VOICE_LIVE_ENDPOINT": "https://é"}
+
+
+def test_an_env_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(b"\xff\xfe\x00A=1")
+
+    with pytest.raises(VoiceLiveError, match=r"\.env cannot be read") as failure:
+        read_env_file(path)
+
+    assert failure.value.exit_code == 2
+
+
+def test_a_line_of_an_env_file_that_is_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text('PROJECT_NAME=p\nAZURE_VOICE_LIVE_ENDPOINT: https://r\nAGENT_NAME="anna\n')
+
+    with pytest.raises(VoiceLiveError, match=r"\.env cannot be read: line 2, 3 is no NAME=value\."):
+        read_env_file(path)
+
+
+def test_no_env_file_is_no_mistake(tmp_path: Path) -> None:
+    assert read_env_file(tmp_path / ".env") == {}

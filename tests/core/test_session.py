@@ -1,0 +1,125 @@
+"""The session that is asked for."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from voicelive import VoiceLiveError
+from voicelive.app.settings import Settings
+from voicelive.session import (
+    find_echo,
+    merged,
+    read_overrides,
+    session_update,
+    user_may_interrupt,
+    wants_reference,
+    without_reference,
+)
+
+
+def test_the_session_fits_its_api_version() -> None:
+    preview = session_update("2025-05-01-preview", "Ava", "server", {})["session"]
+    current = session_update("2026-07-15", "Ava", "server", {})["session"]
+
+    assert "modalities" not in preview
+    assert preview["turn_detection"]["end_of_utterance_detection"] == {
+        "model": "semantic_detection_v1",
+        "threshold": 0.01,
+        "timeout": 2,
+    }
+    assert current["turn_detection"]["end_of_utterance_detection"] == {
+        "model": "semantic_detection_v1",
+        "threshold_level": "default",
+        "timeout_ms": 2000,
+    }
+    assert current["input_audio_sampling_rate"] == 24_000
+    assert current["voice"] == {"type": "azure-standard", "name": "Ava", "temperature": 0.8}
+
+
+def test_a_persons_own_fields_are_merged_over_the_session(tmp_path: Path) -> None:
+    path = tmp_path / "session.json"
+    path.write_text(
+        '{"turn_detection": {"silence_duration_ms": 700}, "voice": {"rate": "1.2"}, "temperature": 1}'
+    )
+
+    session = session_update("2026-07-15", "Ava", "server", read_overrides(path))["session"]
+
+    assert session["turn_detection"]["silence_duration_ms"] == 700
+    assert session["turn_detection"]["type"] == "azure_semantic_vad"
+    assert session["voice"]["rate"] == "1.2" and session["voice"]["name"] == "Ava"
+    assert session["temperature"] == 1
+
+
+def test_fields_of_another_kind_replace_ours_unless_it_is_azures_too() -> None:
+    """The service knows no `remove_filler_words` of `server_vad`, and rejects the session."""
+    over = {
+        "turn_detection": {"type": "server_vad", "silence_duration_ms": 700},
+        "voice": {"type": "azure-custom", "endpoint_id": "e"},
+    }
+
+    session = session_update("2026-07-15", "Ava", "server", over)["session"]
+
+    assert session["turn_detection"] == over["turn_detection"]
+    assert session["voice"] == {"type": "azure-custom", "endpoint_id": "e", "name": "Ava", "temperature": 0.8}
+
+
+@pytest.mark.parametrize("odd", ["x", [1], 7])
+def test_what_the_service_will_refuse_is_left_to_it(odd: object) -> None:
+    assert user_may_interrupt({"session": {"turn_detection": odd}})
+
+
+def test_null_turns_a_feature_off() -> None:
+    message = {
+        "session": merged({"turn_detection": {"type": "azure_semantic_vad"}}, {"turn_detection": None})
+    }
+
+    assert message == {"session": {"turn_detection": None}}
+    assert user_may_interrupt(message)
+    assert not user_may_interrupt({"session": {"turn_detection": {"interrupt_response": False}}})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "no JSON"),
+        ("[]", "no JSON object"),
+        ("[" * 100_000, "no JSON"),
+        (json.dumps({"output_audio_format": "g711_ulaw"}), "output_audio_format must stay"),
+        (json.dumps({"input_audio_sampling_rate": 16000}), "input_audio_sampling_rate must stay 24000"),
+    ],
+)
+def test_a_session_file_that_cannot_be_used_is_explained(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "session.json"
+    path.write_text(text)
+
+    with pytest.raises(VoiceLiveError, match=said) as failure:
+        read_overrides(path)
+
+    assert failure.value.exit_code == 2
+
+
+def test_merging_changes_neither() -> None:
+    base, over = {"voice": {"name": "Ava"}}, {"voice": {"rate": "1.2"}}
+
+    assert merged(base, over) == {"voice": {"name": "Ava", "rate": "1.2"}}
+    assert (base, over) == ({"voice": {"name": "Ava"}}, {"voice": {"rate": "1.2"}})
+
+
+def test_echo_cancellation_has_three_kinds() -> None:
+    server, client, off = (session_update("2026-07-15", "Ava", e, {}) for e in ("server", "client", "off"))
+
+    asked = {"type": "server_echo_cancellation", "reference_source": "client", "channels": 2}
+    assert client["session"]["input_audio_echo_cancellation"] == asked
+    assert "input_audio_echo_cancellation" not in off["session"]
+    assert [wants_reference(message) for message in (server, client, off)] == [False, True, False]
+    assert without_reference(client) == server
+    assert without_reference(off) == off
+
+
+def test_another_kind_of_echo_cancellation_is_a_problem() -> None:
+    settings = Settings({"echo_cancellation": "loud"}, {}, {})
+    find_echo(settings)
+
+    with pytest.raises(VoiceLiveError, match="echo cancellation 'loud': must be server, client, off"):
+        settings.raise_problems()

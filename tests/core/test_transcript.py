@@ -1,0 +1,241 @@
+"""What is shown and written, and in which order."""
+
+import io
+import re
+
+import pytest
+
+from voicelive import transcript as module
+from voicelive.app.logs import Redactor
+from voicelive.app.screen import Screen, printable
+from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, USER, Transcript
+
+
+class Written:
+    """A transcript, its log, and what it showed."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self._shown = ""
+        self.log = io.StringIO()
+        redact = Redactor()
+        redact.hide("hunter2hunter2")
+        self.transcript = Transcript(Screen(redact), self.log, redact)
+
+    @property
+    def shown(self) -> str:
+        self._shown += self._capsys.readouterr().out
+        return self._shown
+
+
+@pytest.fixture
+def written(capsys: pytest.CaptureFixture[str]) -> Written:
+    return Written(capsys)
+
+
+def test_the_question_stands_above_the_answer_though_it_is_transcribed_later(written: Written) -> None:
+    transcript = written.transcript
+    transcript.expect("u1", USER)
+    transcript.add("a1", AGENT_AUDIO, "It is ")
+    assert written.shown == ""
+    transcript.finish("u1", USER, "How late is it?")
+    transcript.add("a1", AGENT_AUDIO, "noon.")
+    transcript.finish("a1", AGENT_AUDIO, "It is noon.")
+
+    assert written.shown == "You: How late is it?\nAgent: It is noon.\n"
+    assert written.log.getvalue() == "User Input:\tHow late is it?\nAgent Audio Response:\tIt is noon."
+
+
+def test_the_agents_words_appear_as_they_come(written: Written) -> None:
+    written.transcript.add("a1", AGENT_AUDIO, "Once")
+    assert written.shown == "Agent: Once"
+    written.transcript.add("a1", AGENT_AUDIO, " upon")
+    assert written.shown == "Agent: Once upon"
+
+
+def test_a_late_question_does_not_hold_the_answer(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    transcript = written.transcript
+    transcript.expect("u1", USER)
+    transcript.finish("a1", AGENT_TEXT, "Noon.")
+    transcript.release_late()
+    assert written.shown == ""
+    monkeypatch.setattr(module, "LATE_S", -1.0)  # it is late now
+    transcript.release_late()
+    assert written.shown == "Agent: Noon.\n"
+    transcript.finish("u1", USER, "How late?")
+
+    assert written.shown == "Agent: Noon.\nYou (late): How late?\n"
+    assert written.log.getvalue() == "Agent Text Response:\tNoon.\nUser Input:\tHow late? (late)"
+
+
+def test_a_question_that_let_nothing_pass_is_not_late(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LATE_S", -1.0)  # it took its time
+    written.transcript.expect("u1", USER)
+    written.transcript.release_late()
+    written.transcript.finish("u1", USER, "How late?")
+    written.transcript.finish("a1", AGENT_TEXT, "Noon.")
+
+    assert written.shown == "You: How late?\nAgent: Noon.\n"
+
+
+def test_an_item_goes_behind_the_one_that_it_follows(written: Written) -> None:
+    transcript = written.transcript
+    transcript.expect("u1", USER)
+    transcript.expect("u2", USER, after="u1")
+    transcript.expect("a1", AGENT_AUDIO, after="u1")
+    transcript.finish("u2", USER, "two")
+    transcript.finish("a1", AGENT_AUDIO, "answer")
+    transcript.finish("u1", USER, "one")
+
+    assert written.shown.splitlines() == ["You: one", "Agent: answer", "You: two"]
+
+
+def test_an_interruption_marks_the_line_that_is_being_said(written: Written) -> None:
+    transcript = written.transcript
+    transcript.add("a1", AGENT_AUDIO, "Once upon")
+    transcript.interrupt("a1")
+    transcript.add("a1", AGENT_AUDIO, " a time")
+    transcript.finish("a1", AGENT_AUDIO, "Once upon a time")
+    transcript.expect("u1", USER)
+
+    assert written.shown.startswith("Agent: Once upon (interrupted)")
+    assert written.log.getvalue() == "Agent Audio Response:\tOnce upon (interrupted)"
+
+
+def test_an_interruption_marks_the_line_that_was_written_already(written: Written) -> None:
+    transcript = written.transcript
+    transcript.finish("a1", AGENT_AUDIO, "Once upon a time")
+    transcript.interrupt("a1")
+    transcript.finish("u1", USER, "Stop!")
+
+    assert written.shown.splitlines() == ["Agent: Once upon a time", "(interrupted)", "You: Stop!"]
+    assert written.log.getvalue().splitlines() == [
+        "Agent Audio Response:\tOnce upon a time (interrupted)",
+        "User Input:\tStop!",
+    ]
+
+
+def test_a_line_is_marked_once_and_one_without_words_never(written: Written) -> None:
+    transcript = written.transcript
+    transcript.finish("a1", AGENT_AUDIO, "Once upon a time")
+    transcript.finish("a2", AGENT_AUDIO, "")
+    for item in ("a1", "a2", "a1"):
+        transcript.interrupt(item)
+
+    assert written.log.getvalue() == "Agent Audio Response:\tOnce upon a time (interrupted)"
+
+
+def test_a_mark_never_stands_behind_a_line_that_is_not_its_own(written: Written) -> None:
+    transcript = written.transcript
+    transcript.finish("a1", AGENT_AUDIO, "Once upon a time")
+    transcript.head("(reconnected as sess_2)")
+    transcript.interrupt("a1")
+
+    assert written.log.getvalue().splitlines()[1:] == ["(reconnected as sess_2)", "(interrupted)"]
+
+
+def test_on_a_terminal_the_mark_stands_behind_the_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    written = Written(capsys)
+    written.transcript.finish("a1", AGENT_AUDIO, "Once upon a time")
+    assert written.shown == "Agent: Once upon a time"
+    written.transcript.interrupt("a1")
+    written.transcript.close()
+
+    assert written.shown == "Agent: Once upon a time (interrupted)\n"
+
+
+def test_on_a_terminal_nothing_grows_but_the_line_that_it_belongs_to(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(module, "LATE_S", -1.0)
+    written = Written(capsys)
+    written.transcript.expect("u1", USER)
+    written.transcript.add("a1", AGENT_AUDIO, "Once upon")
+    written.transcript.finish("u1", USER, "Tell me a story.")
+    written.transcript.add("a1", AGENT_AUDIO, " a time")
+    written.transcript.finish("a1", AGENT_AUDIO)
+    written.transcript.add("a2", AGENT_AUDIO, "There was")
+    written.transcript.interrupt("a1")
+    written.transcript.close()
+
+    assert written.shown.splitlines() == [
+        "Agent: Once upon",
+        "You (late): Tell me a story.",
+        "Agent:  a time",
+        "Agent: There was",
+        "(interrupted)",
+    ]
+
+
+def test_a_turn_without_words_leaves_no_line(written: Written) -> None:
+    transcript = written.transcript
+    transcript.expect("u1", USER)
+    transcript.finish("a1", AGENT_AUDIO, "Yes?")
+    transcript.finish("u1", USER, "")
+
+    assert written.shown == "Agent: Yes?\n"
+    assert "User Input" not in written.log.getvalue()
+
+
+def test_the_whole_text_completes_what_was_streamed(written: Written) -> None:
+    transcript = written.transcript
+    transcript.add("a1", AGENT_AUDIO, "It is")
+    transcript.finish("a1", AGENT_AUDIO, "It is noon.")
+    transcript.finish("a1", AGENT_AUDIO, "It is noon.")
+
+    assert written.shown == "Agent: It is noon.\n"
+
+
+def test_a_line_that_waits_is_never_forgotten(written: Written) -> None:
+    written.transcript.add("a1", AGENT_AUDIO, "Once")
+    for number in range(2 * module.REMEMBERED):
+        written.transcript.finish(f"u{number}", USER, "Hm.")
+    written.transcript.finish("a1", AGENT_AUDIO, "Once upon a time")
+
+    assert written.log.getvalue().startswith("Agent Audio Response:\tOnce upon a time\nUser Input:\tHm.\n")
+
+
+def test_what_is_not_finished_is_written_at_the_end(written: Written) -> None:
+    transcript = written.transcript
+    transcript.head("SessionID: sess_1")
+    transcript.expect("u1", USER)
+    transcript.add("a1", AGENT_AUDIO, "Half a sent")
+    transcript.close()
+
+    assert written.shown == "Agent: Half a sent\n"
+    assert written.log.getvalue() == "SessionID: sess_1\nAgent Audio Response:\tHalf a sent\n"
+
+
+def test_control_characters_never_reach_the_terminal_but_line_breaks_stay(written: Written) -> None:
+    evil = "one\r\ntwo\x1b[2J\x1b]0;title\x07\x9b31m\x08\x00 three\tfour\x7f"
+    written.transcript.finish("a1", AGENT_AUDIO, evil)
+
+    assert written.shown == "Agent: one\ntwo31m three four\n"
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", printable("".join(map(chr, range(0x250)))))
+
+
+def test_secrets_that_the_service_repeats_are_hidden(written: Written) -> None:
+    written.transcript.finish("a1", AGENT_AUDIO, "Your key is hunter2hunter2.")
+
+    assert "hunter2" not in written.shown + written.log.getvalue()
+
+
+def test_a_full_disk_is_told_once_and_the_conversation_goes_on(
+    written: Written, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(written.log, "write", full)
+    written.transcript.finish("a1", AGENT_AUDIO, "One.")
+    written.transcript.finish("a2", AGENT_AUDIO, "Two.")
+
+    output = capsys.readouterr()
+    assert output.err.count("No space left on device") == 1
+    assert output.out == "Agent: One.\nAgent: Two.\n"

@@ -1,0 +1,210 @@
+"""The live part of a terminal: a real one (a pseudo-terminal), real keys, and what is left behind."""
+
+import math
+import os
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyte
+import pytest
+from program import NAMED, ROOT, environment, on_linux
+from servers import websocket_server
+from service import ScriptedService
+
+from standin.server import StandIn
+from voicelive.app.terminal import is_live, meter
+
+pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
+termios = pytest.importorskip("termios")
+fcntl = pytest.importorskip("fcntl")
+
+TIMEOUT_S = 20
+TYPED_ONLY = ("--no-mic", "--output", os.devnull)
+
+
+class Terminal:
+    """A program that runs in a terminal of its own: 24 lines, of which those that went by are kept."""
+
+    def __init__(self, *arguments: str, log_dir: Path, columns: int, env: dict[str, str]) -> None:
+        self._master, self._slave = pty.openpty()
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.before = termios.tcgetattr(self._slave)
+        self.process = subprocess.Popen(
+            [sys.executable, "voicelive_agent.py", *arguments, "--log-dir", str(log_dir)],
+            cwd=ROOT,
+            env=env,
+            start_new_session=True,
+            stdin=self._slave,
+            stdout=self._slave,
+            stderr=self._slave,
+        )
+        self.raw = b""
+        make: Any = pyte.HistoryScreen
+        self._screen = make(columns, 24, history=1000)
+        self._screen.write_process_input = self.type  # such as where the cursor is
+        self._stream = pyte.ByteStream(self._screen)
+        self._grown = threading.Condition()  # guards the three above, notified when something was written
+        self._reader = threading.Thread(target=self._read, daemon=True)  # ends when the program has
+        self._reader.start()
+
+    @property
+    def lines(self) -> list[str]:
+        """What a person sees, and would by scrolling up."""
+        went_by = [
+            "".join(line[column].data for column in range(self._screen.columns))
+            for line in self._screen.history.top
+        ]
+        return [line.rstrip() for line in [*went_by, *self._screen.display]]
+
+    @property
+    def text(self) -> str:
+        with self._grown:
+            return "\n".join(self.lines)
+
+    def type(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    def wait_for(self, words: str) -> None:
+        """Wait until these words stand on the screen."""
+        with self._grown:
+            held = self._grown.wait_for(lambda: words in "\n".join(self.lines), TIMEOUT_S)
+        assert held, f"{words!r} not seen in\n{self.text}"
+
+    def wait(self) -> int:
+        """The exit code; then `after` is how the terminal was left."""
+        try:
+            code: int = self.process.wait(TIMEOUT_S)
+        finally:
+            self.process.kill()
+        self.after = termios.tcgetattr(self._slave)
+        return code
+
+    def close(self) -> None:
+        self.process.kill()
+        os.close(self._slave)
+        self._reader.join(TIMEOUT_S)
+        os.close(self._master)
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self._master, 65536)
+            except OSError:  # nobody has the other side any more
+                return
+            with self._grown:
+                self.raw += data
+                self._stream.feed(data)
+                self._grown.notify_all()
+
+
+@contextmanager
+def terminal(*arguments: str, log_dir: Path, columns: int = 80, **variables: str) -> Iterator[Terminal]:
+    env = environment(**{"TERM": "xterm", **variables})
+    opened = Terminal(*arguments, log_dir=log_dir, columns=columns, env=env)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@on_linux
+def test_who_has_no_sound_card_can_type_when_the_sample_has_spoken(logs: Path) -> None:
+    with terminal("demo", log_dir=logs) as screen:
+        screen.wait_for("Agent: You spoke")
+        screen.wait_for(" listening")
+        screen.type("Hello\r")
+        screen.wait_for('Agent: You wrote "Hello".')
+        screen.type("q\r")
+
+        assert screen.wait() == 0
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_what_is_typed_is_answered_above_a_status_that_stays(
+    stand_in: StandIn, logs: Path, columns: int
+) -> None:
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
+    with terminal(*arguments, log_dir=logs, columns=columns) as screen:
+        screen.wait_for(" listening")
+        screen.type("Hello\r")
+        screen.wait_for("You (typed): Hello")
+        screen.wait_for('Agent: You wrote "Hello".')
+        screen.wait_for(" agent speaking")
+        screen.wait_for("answered after 0.")
+        screen.type("half a line")
+        screen.wait_for("> half a line")
+        screen.type(" more\x7f\x7f\x7f\x7f\x7f, and Hi\r")
+        screen.wait_for("You (typed): half a line, and Hi")
+        screen.wait_for('Agent: You wrote "half a line, and Hi".')
+        seen = screen.text.rstrip().splitlines()
+        screen.type("?\rq\r")
+        assert screen.wait() == 0
+        screen.wait_for("First sound after")
+
+    assert b"\x1b[6n" not in screen.raw, "a slow terminal would answer after the end"
+    assert seen[-2].startswith(">") and seen[-1].startswith(" agent speaking"), "both stay below"
+    assert len(seen[-1]) <= columns
+    typed = [line for line in screen.lines if line.startswith("You (typed): ")]
+    assert typed == ["You (typed): Hello", "You (typed): half a line, and Hi"]
+    assert "  m   mute the microphone, and unmute it" in screen.lines
+    assert any(line.startswith("Ended after 0:0") for line in screen.lines)
+    assert not any(line.startswith((" listening", " agent speaking", ">")) for line in screen.lines)
+
+
+def test_the_end_of_a_long_answer_is_in_sight_though_the_window_is_too_low_for_all_of_it(logs: Path) -> None:
+    service = ScriptedService()
+    with websocket_server(service.serve) as url:
+        endpoint = url.replace("ws://", "http://")
+        arguments = ("project", "--endpoint", endpoint, *NAMED, *TYPED_ONLY)
+        with terminal(*arguments, log_dir=logs, columns=20) as screen:
+            service.wait_for_blocks()
+            service.begin_reply()
+            service.end_reply("Once upon a time ... " * 40 + "\nThe end.")
+            screen.wait_for("\nThe end.\n>")
+
+
+def mute(screen: Terminal) -> None:
+    screen.type("m\r")
+    screen.wait_for("The microphone is muted.")
+    screen.type("m\r")
+    screen.wait_for("The microphone is on.")
+
+
+def test_the_microphone_is_muted_and_unmuted(stand_in: StandIn, logs: Path, sound: tuple[str, ...]) -> None:
+    with terminal("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, log_dir=logs) as screen:
+        screen.wait_for("[#")
+        mute(screen)
+        screen.type("q\r")
+        assert screen.wait() == 0
+
+
+@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"NO_COLOR": "1"}])
+def test_a_terminal_that_wants_it_plain_gets_lines_alone(
+    stand_in: StandIn, logs: Path, variables: dict[str, Any]
+) -> None:
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
+    with terminal(*arguments, log_dir=logs, **variables) as screen:
+        screen.wait_for("Type, and Enter.")
+        screen.type("Hello\n")
+        screen.wait_for('Agent: You wrote "Hello"')
+        screen.type("q\n")
+        assert screen.wait() == 0
+        screen.wait_for("Ended after")
+    assert b"\x1b" not in screen.raw
+
+
+def test_the_meter_is_in_decibels() -> None:
+    assert meter(0.0) == "[..........]"
+    assert meter(1.0) == "[##########]"
+    assert meter(math.sqrt(0.001)) == "[#####.....]", "30 dB below full scale"
+    assert meter(1e-5) == "[..........]"
+
+
+def test_a_pipe_is_not_live() -> None:
+    assert not is_live({}), "pytest's own stdin is none"

@@ -1,0 +1,154 @@
+"""What a person sees and types while the conversation lasts, and what is told at its end."""
+
+import faulthandler
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from voicelive import failures
+from voicelive.app.screen import Screen
+from voicelive.app.terminal import KEYS, is_live, meter, watch_keyboard
+from voicelive.devices import Stream
+from voicelive.reconnect import Call
+from voicelive.soundcard import Microphone
+
+LAST_RESORT_S = 5.0  # more than a goodbye takes
+SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait
+HEARS_ITSELF = (
+    "The agent seems to hear itself through the microphone: use a headset, turn the loudspeaker\n"
+    "down, or try --echo-cancellation client."
+)
+
+
+@dataclass
+class Host:
+    """Looks after a call, on the main thread, until it is over."""
+
+    call: Call
+    screen: Screen
+    streams: Sequence[Stream] = ()  # of sound cards
+    types_only: bool = False  # the run ends with what is typed
+
+    def __post_init__(self) -> None:
+        self._conversation = self.call.conversation
+        self._began = time.monotonic()
+        self._hints = set[str]()  # that were given
+
+    def listen_to_keyboard(self, at_end: Callable[[Callable[[], None]], object]) -> None:
+        """Obey what is typed, from now on; `at_end` gets what ends it."""
+        if not is_live(os.environ):
+            watch_keyboard(self._obey, self._end_typing)
+            return
+        from voicelive.extras.live import LivePrompt  # 0.1 s, not where there is no terminal
+
+        prompt = LivePrompt(self.screen, self.status, self._obey, self._end_typing)
+        at_end(prompt.close)
+        prompt.start()
+
+    def hold(self) -> None:
+        """Start the call, and stay until it is over and all is written.
+
+        Raises what it failed of: VoiceLiveError, or a bug.
+        """
+        conversation = self._conversation
+        try:
+            self.call.start()
+            while not self.call.over.wait(SLICE_S):
+                self.call.check()
+                conversation.transcript.release_late()
+                conversation.turns.settle(conversation.sink.wait_until_heard(0))
+                self._look_for_trouble()
+            self.call.check()
+        finally:
+            # Where it hangs all the same, such as on a pipe that nobody reads; 2 is the technical log.
+            faulthandler.dump_traceback_later(LAST_RESORT_S, exit=True, file=2)
+            try:
+                self.call.end()  # before that, there may be more to write
+            finally:  # also where it is interrupted
+                conversation.transcript.close()
+                conversation.turns.settle(is_all_heard=True)
+                self.screen.note(self.summary())
+
+    def _look_for_trouble(self) -> None:
+        """Tell what a person with a sound card can mend, once."""
+        if not isinstance(self.call.source, Microphone):
+            return
+        if self.call.uplink.is_silent:
+            self._hint(failures.in_words(failures.silent_microphone()))
+        if self._conversation.turns.seems_to_hear_itself:
+            self._hint(HEARS_ITSELF)
+
+    def status(self) -> str:
+        """Who is talking, how loud the microphone is, the time, the latency of the last answer."""
+        is_muted = self.call.uplink.muted or self.types_only
+        sound = "muted     " if is_muted else meter(self.call.uplink.peak)
+        latencies_s = self._conversation.turns.latencies_s
+        latency = f"answered after {latencies_s[-1]:.2f} s" if latencies_s else ""
+        return f" {self._state:14} {sound:14} {self._elapsed:6} {latency:24} ? lists the keys"
+
+    def summary(self) -> str:
+        """How it went."""
+        turns = self._conversation.turns
+        xruns = sum(stream.xruns for stream in self.streams)
+        reconnects = max(0, self._conversation.sessions - 1)  # those that came to something
+        how = (
+            f"Ended after {self._elapsed}: {many(turns.answers, 'answer')}, "
+            f"{turns.interruptions} interrupted, "
+            f"{many(reconnects, 'reconnect')}, {many(xruns, 'xrun')}."
+        )
+        if not turns.latencies_s:
+            return how
+        usual, worst = median(turns.latencies_s), max(turns.latencies_s)
+        return f"{how}\nFirst sound after {usual:.2f} s (median), {worst:.2f} s (worst)."
+
+    @property
+    def _state(self) -> str:
+        conversation = self._conversation
+        if not conversation.ready.is_set():
+            return "reconnecting" if self.call.reconnects else "connecting"
+        if conversation.user_speaks:
+            return "hearing you"
+        if not conversation.sink.wait_until_heard(0):
+            return "agent speaking"
+        return "listening" if conversation.is_resting else "thinking"
+
+    @property
+    def _elapsed(self) -> str:
+        seconds = round(time.monotonic() - self._began)
+        return f"{seconds // 60}:{seconds % 60:02}"
+
+    def _obey(self, line: str) -> None:
+        uplink = self.call.uplink
+        match line.lower():
+            case "":
+                pass
+            case "q":
+                self.call.over.set()
+            case "m" if self.types_only:
+                self.screen.note("There is no microphone to mute: --no-mic.")
+            case "m":
+                uplink.muted = not uplink.muted
+                self.screen.note("The microphone is muted." if uplink.muted else "The microphone is on.")
+            case "?":
+                self.screen.note(KEYS)
+            case _:
+                self._conversation.say(line)
+
+    def _end_typing(self) -> None:
+        """Nobody types any more: who only types has said all."""
+        if self.types_only:
+            self._conversation.heard_user = True
+            self.call.source.close()
+
+    def _hint(self, text: str) -> None:
+        """Show it, once."""
+        if text not in self._hints:
+            self._hints.add(text)
+            self.screen.note(text)
+
+
+def many(count: int, what: str) -> str:
+    """`1 reconnect`, `2 reconnects`"""
+    return f"{count} {what}{'' if count == 1 else 's'}"

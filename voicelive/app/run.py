@@ -1,0 +1,181 @@
+"""The one place where the parts meet: logs, sound, service, keyboard, and the end of a run."""
+
+import faulthandler
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from itertools import repeat
+from pathlib import Path
+
+from voicelive import EXIT_USAGE, VoiceLiveError, failures
+from voicelive.app.console import Host
+from voicelive.app.logs import Redactor, RunLogs, c_libraries_into
+from voicelive.app.options import Options
+from voicelive.app.plan import Dialler, Plan
+from voicelive.app.screen import Screen, is_terminal, own_command, shown
+from voicelive.audio import SILENCE, Playback, Source
+from voicelive.conversation import Conversation
+from voicelive.extras.echo import Reference
+from voicelive.extras.recording import Recording
+from voicelive.reconnect import Call
+from voicelive.session import wants_reference
+from voicelive.soundcard import Microphone, Speaker, Watch
+from voicelive.transcript import Transcript
+from voicelive.turns import Turns
+from voicelive.wav import TimedSink, TimedSource, WavSink, WavSource
+
+log = logging.getLogger(__name__)
+
+SWITCH_S = 0.0005  # for so long an audio callback waits for another thread, not for Python's 5 ms
+KINDS = {"project": "Foundry project", "hub": "Hub project"}  # by variant
+SAMPLE = Path(__file__).resolve().parents[2] / "standin" / "sample.wav"
+
+
+def talk(plan: Plan) -> int:
+    """Hold one conversation, from the log files to the last line; the exit code.
+
+    Raises VoiceLiveError only where the logs cannot be written; other failures are shown and logged.
+    """
+    sys.setswitchinterval(SWITCH_S)
+    redact = Redactor()
+    logs = RunLogs(plan.options.log_dir, redact)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends it as Ctrl-C does
+    with logs.collecting() as handler, c_libraries_into(logs.technical):
+        screen = Screen(redact)
+        dialler = Dialler(plan, redact.hide)
+        try:
+            _converse(plan, logs, redact, screen, dialler)
+            return 0
+        except Exception as error:
+            log.exception("failed")
+            failure = error if isinstance(error, VoiceLiveError) else failures.bug()
+        finally:
+            if handler.is_incomplete:
+                screen.note("The technical log is not complete: the disk is full, or the folder has gone.")
+        screen.note(failures.in_words(failure))
+        if dialler.request_id:
+            screen.note(f"Request id: {dialler.request_id}")
+        screen.note(f"Technical log: {shown(logs.path('voicelive.log'))}")
+        if plan.target.variant in KINDS and not plan.options.is_demo:
+            command = own_command("check", plan.target.variant, *plan.options.as_typed())
+            screen.note(f"To look at each part: {command}")
+        return failure.exit_code
+
+
+def _converse(plan: Plan, logs: RunLogs, redact: Redactor, screen: Screen, dialler: Dialler) -> None:
+    """Open everything, each thing with its end on the stack, and wait until the conversation is over."""
+    with ExitStack() as stack:
+        transcript = Transcript(screen, logs.conversation, redact)
+        stack.callback(transcript.close)
+        transcript.head(log_head(plan))
+        screen.note(introduction(plan))
+        source = stack.enter_context(closing(open_source(plan.options, screen.note)))
+        sink = stack.enter_context(closing(open_sink(plan.options, logs.path("speaker.wav"), screen.note)))
+        files, recording = [logs.path("conversation.log"), logs.path("voicelive.log")], None
+        if plan.options.record:
+            recording = Recording(logs.path("conversation"), redact, screen.note)
+            stack.callback(recording.close)
+            files += recording.paths
+        where_files_are = "Logs: " + "\n      ".join(map(shown, files))
+        screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}\n{where_files_are}")
+        stack.callback(faulthandler.cancel_dump_traceback_later)  # Host's: what is above may take its time
+        call = wire(plan, dialler, transcript, source, sink, recording, screen.note)
+        call.conversation.id = plan.target.query.get("conversation-id", "")
+        streams = [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]
+        stack.callback(Watch(streams, screen.note).close)
+        screen.note("q and Enter, or Ctrl-C, ends it; ? and Enter lists the keys.")
+        host = Host(call, screen, streams, plan.options.no_mic)
+        host.listen_to_keyboard(stack.callback)
+        stack.callback(screen.note, where_files_are)
+        host.hold()
+        if isinstance(sink, TimedSink) and sink.error:
+            raise VoiceLiveError(f"{sink.name} is not complete: {sink.error}.")
+
+
+def wire(
+    plan: Plan,
+    connect: Dialler,
+    transcript: Transcript,
+    source: Source,
+    sink: Playback,
+    recording: Recording | None,
+    note: Callable[[str], None],
+) -> Call:
+    """Put the parts of a conversation together; nothing moves before the call is started."""
+    reference = Reference(sink) if recording or wants_reference(plan.first_message) else None
+    turns = Turns(sink.account, recording.keep if recording else None)
+    transcript.on_line = turns.write
+    is_current = not plan.target.is_classic
+    conversation = Conversation(sink, transcript, turns, note, plan.first_message, is_current)
+    if plan.options.greet:
+        conversation.greet()
+    invitation = "Type, and Enter." if plan.options.no_mic else "Speak."
+    call = Call(connect, conversation, source, invitation=invitation)
+    call.uplink.reference, call.uplink.recording = reference, recording
+    if plan.options.verbose:
+        call.show_event = lambda kind: note(f"Received event: {kind}")
+    return call
+
+
+def introduction(plan: Plan) -> str:
+    """Who talks to whom, for the screen."""
+    target, service = plan.target, plan.service
+    lines = [
+        f"{KINDS.get(target.variant, target.variant)} {target.project}, agent {target.agent}",
+        f"Service: {service.host}, api-version {service.api_version}",
+    ]
+    if target.is_classic and not plan.options.is_demo:
+        lines.append(
+            "Agents by id are deprecated since 2026-08-31: make a current agent in the Foundry portal and "
+            "name it with AI_FOUNDRY_AGENT_NAME."
+        )
+    return "\n".join(lines)
+
+
+def log_head(plan: Plan) -> str:
+    """The first lines of the conversation log."""
+    project = "Hub project" if plan.target.variant == "hub" else "Project name"
+    lines = [
+        "Agent Session Log:",
+        f"Using agent: {plan.target.agent}",
+        f"{project}: {plan.target.project}",
+        f"Session Config: {json.dumps(plan.first_message)}",
+    ]
+    return "\n".join(lines)
+
+
+def open_source(options: Options, note: Callable[[str], None] = log.info) -> Source:
+    """The file that was named, or the microphone; in the demo the sample where there is none.
+
+    Raises VoiceLiveError.
+    """
+    if options.no_mic:
+        return TimedSource("none: type instead", repeat(SILENCE))
+    if options.input:
+        return WavSource(options.input)
+    try:
+        return Microphone(options.input_device)
+    except VoiceLiveError as failure:
+        if not options.is_demo or failure.exit_code == EXIT_USAGE:
+            raise
+        note(f"{failure.message} A recorded sample speaks in your place.")
+        return WavSource(SAMPLE, then=repeat(SILENCE) if is_terminal(sys.stdin) else ())
+
+
+def open_sink(options: Options, instead: Path, note: Callable[[str], None] = log.info) -> Playback:
+    """The file that was named, or the speaker; in the demo the file `instead` where there is none.
+
+    Raises VoiceLiveError.
+    """
+    if options.output:
+        return WavSink(options.output)
+    try:
+        return Speaker(options.output_device)
+    except VoiceLiveError as failure:
+        if not options.is_demo or failure.exit_code == EXIT_USAGE:
+            raise
+        note(f"{failure.message} A file takes what you would hear.")
+        return WavSink(instead)

@@ -1,0 +1,187 @@
+"""Settings: the value of each, where it came from, and all that is wrong with them at once."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+
+from voicelive import EXIT_USAGE, VoiceLiveError
+from voicelive.app.screen import own_command
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value that a person can set; of its variables the first that is set, anywhere, counts."""
+
+    name: str
+    help: str  # of its option
+    variables: tuple[str, ...]
+    default: str = ""
+    secret: bool = False  # from the environment only, never shown
+
+    @property
+    def flag(self) -> str:
+        """Its option: `--project-name`"""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def ways(self) -> str:
+        """How to set it, for people: `AZURE_VOICE_LIVE_ENDPOINT (or --endpoint)`."""
+        return f"{self.variables[0]} (or {self.flag})"
+
+
+ENDPOINT = Setting(
+    "endpoint",
+    "https://<resource>.services.ai.azure.com",
+    ("AZURE_VOICE_LIVE_ENDPOINT", "AZURE_VOICELIVE_ENDPOINT", "VOICELIVE_ENDPOINT"),
+)
+PROJECT_NAME = Setting(
+    "project_name",
+    "Name of the Foundry project.",
+    ("AI_FOUNDRY_PROJECT_NAME", "AZURE_VOICELIVE_PROJECT_NAME", "AGENT_PROJECT_NAME", "PROJECT_NAME"),
+)
+AGENT_NAME = Setting(
+    "agent_name", "Name of the agent, or name:version.", ("AI_FOUNDRY_AGENT_NAME", "AGENT_NAME")
+)
+AGENT_VERSION = Setting(
+    "agent_version", "Its version; else the latest.", ("AI_FOUNDRY_AGENT_VERSION", "AGENT_VERSION")
+)
+CONVERSATION_ID = Setting(
+    "conversation_id",
+    "Foundry conversation to go on with.",
+    ("AI_FOUNDRY_CONVERSATION_ID", "CONVERSATION_ID"),
+)
+AGENT_ID = Setting(
+    "agent_id", "Id of a classic agent (asst_...).", ("AI_FOUNDRY_AGENT_ID", "AZURE_VOICELIVE_AGENT_ID")
+)
+CONNECTION_STRING = Setting(
+    "connection_string",
+    "Connection string of the hub-based project.",
+    ("AI_FOUNDRY_AGENT_CONNECTION_STRING",),
+)
+API_VERSION = Setting(
+    "api_version",
+    "Version of the Voice Live API; else the one for the kind of agent.",
+    ("AZURE_VOICE_LIVE_API_VERSION", "AZURE_VOICELIVE_API_VERSION", "VOICELIVE_API_VERSION"),
+)
+API_KEY = Setting("api_key", "", ("AZURE_VOICE_LIVE_API_KEY",), secret=True)
+ECHO_CANCELLATION = Setting(
+    "echo_cancellation",
+    "Whose account of the agent's sound is taken out of the microphone's: server, client or off.",
+    ("AZURE_VOICE_LIVE_ECHO_CANCELLATION",),
+    default="server",
+)
+VOICE = Setting(
+    "voice",
+    "The agent's voice.",
+    ("AZURE_VOICE_LIVE_VOICE", "VOICE_NAME"),
+    default="en-US-Ava:DragonHDLatestNeural",
+)
+
+OF_EVERY_COMMAND = (ENDPOINT, API_VERSION, VOICE, ECHO_CANCELLATION)
+OF_AN_AGENT = (PROJECT_NAME, AGENT_NAME, AGENT_VERSION, CONVERSATION_ID, AGENT_ID, CONNECTION_STRING)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A value and its source: `--endpoint`, `NAME in the shell`, `NAME in .env` or `default`."""
+
+    value: str = field(repr=False)  # may be the key
+    source: str
+
+
+class Settings:
+    """The settings of one run: flag, else variable (shell, else .env), else default.
+
+    An empty value counts as missing, and so does one with a <placeholder> in it. What is missing
+    or impossible is collected, so that a person hears of all of it at once (`raise_problems`).
+    """
+
+    def __init__(
+        self, flags: Mapping[str, str | None], shell: Mapping[str, str], env_file: Mapping[str, str]
+    ) -> None:
+        self._flags = flags
+        self._shell = shell
+        self._env_file = env_file
+        self._problems: list[str] = []
+        self.found: dict[Setting, Found] = {}
+        """What was asked for so far, as it was found; without a value where there was none."""
+
+    def find(self, setting: Setting) -> Found:
+        """The value that counts and its source; an empty value where there is none."""
+        usable = (given for given in self._given(setting) if given.value and not is_placeholder(given.value))
+        self.found[setting] = found = next(usable, Found("", ""))
+        return found
+
+    def _given(self, setting: Setting) -> Iterator[Found]:
+        """What stands in each place where a value may; the first of use counts."""
+        yield Found((self._flags.get(setting.name) or "").strip(), setting.flag)
+        for name in setting.variables:
+            for place, values in ("the shell", self._shell), (".env", self._env_file):
+                yield Found(values.get(name, "").strip(), f"{name} in {place}")
+        yield Found(setting.default, "default")
+
+    def get(self, setting: Setting) -> str:
+        """The value, or '' where it is not set."""
+        return self.find(setting).value
+
+    def is_unfilled(self, setting: Setting) -> bool:
+        """Whether a placeholder stands where its value may."""
+        return any(is_placeholder(given.value) for given in self._given(setting))
+
+    def is_option(self, setting: Setting) -> bool:
+        """Whether its value is an option of this run."""
+        value = next(self._given(setting)).value
+        return bool(value) and not is_placeholder(value)
+
+    def require(self, setting: Setting, or_else: Setting | None = None) -> str:
+        """The value; a missing one is a problem, named with the ways to set it."""
+        if not (value := self.get(setting)):
+            problem = "still holds a placeholder" if self.is_unfilled(setting) else "is missing"
+            other = f", or else {or_else.ways}" if or_else else ""
+            self.reject(f"{setting.name.replace('_', ' ')} {problem}: set {setting.ways}{other}")
+        return value
+
+    def reject(self, problem: str) -> None:
+        """Note one more thing that is wrong."""
+        self._problems.append(problem)
+
+    def raise_problems(self) -> None:
+        """Raise VoiceLiveError (exit code 2) that names everything noted so far, if anything."""
+        if self._problems:
+            check = ("check", "hub") if CONNECTION_STRING in self.found else ("check",)
+            copy = "" if self._env_file else "Copy .env.example to .env and fill it in. "
+            raise VoiceLiveError(
+                "These settings need a look:\n" + "\n".join(f"  {p}" for p in self._problems),
+                f"{copy}README says where in the portal each value is found. "
+                f"`{own_command(*check)}` shows what counts and where it comes from; "
+                f"`{own_command('demo')}` needs none.",
+                EXIT_USAGE,
+            )
+
+
+def is_placeholder(value: str) -> bool:
+    """Whether a value was copied from an example and never filled in: `<your-agent>`."""
+    return re.search(r"<[^<>]*>", value) is not None
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """What stands in a .env file; {} where there is none.
+
+    Raises VoiceLiveError (exit code 2) for one that cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+        if odd := [str(line.original.line) for line in parse_stream(StringIO(text)) if line.error]:
+            raise ValueError(f"line {', '.join(odd)} is no NAME=value")
+    except (OSError, ValueError) as error:
+        raise VoiceLiveError(
+            f"{path} cannot be read: {error}.",
+            "It must be a text file in UTF-8 that you may read, one NAME=value a line.",
+            EXIT_USAGE,
+        ) from error
+    return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value}

@@ -1,0 +1,210 @@
+"""Whether the service is reached, and what it makes of us: network, handshake, session, voice."""
+
+import json
+import socket
+import ssl
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from voicelive import VoiceLiveError, failures
+from voicelive.app.plan import Plan, dial
+from voicelive.auth import Access, Service, in_background
+from voicelive.connection import CONNECT_TIMEOUT_S, Connection, proxy_before
+from voicelive.extras.check.report import Report
+from voicelive.reconnect import NO_ANSWER_S, SESSION_TIMEOUT_S
+from voicelive.session import (
+    ANSWER_REQUEST,
+    ECHO_CODES,
+    Message,
+    typed_message,
+    wants_reference,
+    without_reference,
+)
+from voicelive.tls import tls_context
+
+GREETING = "Hello."
+
+Place = tuple[str, int]  # host and port
+
+
+def check_network(report: Report, plan: Plan) -> bool:
+    """Proxy, name, TCP and TLS; whether the service, or the proxy before it, is reached."""
+    if not plan.service.url:
+        report.skip("name", "needs an endpoint")
+        return False
+    place, is_proxy = first_hop(plan.service)
+    if is_proxy:
+        report.skip("proxy", "{}:{} (HTTPS_PROXY)".format(*place))
+
+    def row(name: str, find: Callable[[Place], str]) -> bool:
+        return report.look(name, partial(explained, find, place, is_proxy))
+
+    if not (row("name", resolve) and row("TCP", connect)):
+        return False
+    if is_proxy or plan.service.is_local:
+        report.skip("TLS", "through the proxy, with the handshake" if is_proxy else "none on this machine")
+        return True
+    return row("TLS", encrypt)
+
+
+def first_hop(service: Service) -> tuple[Place, bool]:
+    """To whom the connection goes first, and whether that is a proxy."""
+    parts = urlsplit(service.url)
+    host = parts.hostname or ""
+    if service.is_local:
+        return (host, parts.port or 80), False
+    proxy = proxy_before(host)
+    return (proxy, True) if proxy else ((host, parts.port or 443), False)
+
+
+def explained(find: Callable[[Place], str], place: Place, is_proxy: bool) -> str:
+    """What is found at a place. Raises VoiceLiveError where nothing is."""
+    try:
+        return find(place)
+    except (OSError, ValueError) as error:  # ValueError: a name that cannot be
+        where = "{}:{}".format(*place)
+        raise failures.not_connected(error, where, where if is_proxy else "") from error
+
+
+def resolve(place: Place) -> str:
+    """The addresses of a host."""
+    asked = in_background(partial(socket.getaddrinfo, *place, type=socket.SOCK_STREAM))
+    found = asked.result()  # which can be interrupted (on Windows from Python 3.14 on)
+    return f"{place[0]} is " + ", ".join(dict.fromkeys(str(one[4][0]) for one in found))
+
+
+def connect(place: Place) -> str:
+    """Whether somebody listens there."""
+    with socket.create_connection(place, CONNECT_TIMEOUT_S):
+        return "{}:{} answers".format(*place)
+
+
+def encrypt(place: Place) -> str:
+    """The version of TLS, and the certificate."""
+    with (
+        socket.create_connection(place, CONNECT_TIMEOUT_S) as plain,
+        tls_context().wrap_socket(plain, server_hostname=place[0]) as tls,
+    ):
+        return f"{tls.version()}, {certificate(tls.getpeercert())}"
+
+
+def certificate(found: Any) -> str:
+    """Who issued a certificate, and until when it is valid."""
+    issuer = {name: value for part in found.get("issuer", ()) for name, value in part}
+    until = datetime.fromtimestamp(ssl.cert_time_to_seconds(found["notAfter"])).date()
+    who = issuer.get("organizationName") or issuer.get("commonName")
+    return f"certificate by {who}, valid until {until}"
+
+
+def check_service(report: Report, plan: Plan, access: Access, hello: bool) -> None:
+    """The handshake, the session, and with `hello` the agent's voice."""
+    request_id = str(uuid.uuid4())
+    lines: list[Line] = []
+
+    def shake_hands() -> str:
+        try:
+            connection = dial(plan, access, request_id)
+        except VoiceLiveError as failure:
+            failure.message += f"\nRequest id: {request_id}"
+            raise
+        lines.append(Line(connection, plan.first_message))
+        return f"HTTP 101, request id {request_id}"
+
+    if not report.look("handshake", shake_hands):
+        return
+    with closing(lines[0]) as line:
+        if report.look("session.created", line.create) and report.look("session.updated", line.update):
+            if line.must_do_without_reference:
+                plan = replace(plan, first_message=without_reference(plan.first_message))
+            elif hello:
+                report.look("agent", line.greet)
+    if line.must_do_without_reference:  # once more, as in a conversation
+        check_service(report, plan, access, hello)
+
+
+class Line:
+    """A connection, step by step. Each step says what it found, and raises VoiceLiveError."""
+
+    def __init__(self, connection: Connection, first_message: Message) -> None:
+        self.must_do_without_reference = False
+        """The service refuses the client's echo reference."""
+        self._connection = connection
+        self._first_message = first_message
+        self._events = iter(connection)
+
+    def create(self) -> str:
+        """Ask for the session: its id and model."""
+        self._connection.send(self._first_message)
+        session = self.wait_for("session.created", SESSION_TIMEOUT_S)["session"]
+        return f"{session.get('id', 'no id')}, {session.get('model', 'no model named')}"
+
+    def update(self) -> str:
+        """The session as the service has it, where that is not as asked for."""
+        try:
+            session = self.wait_for("session.updated", SESSION_TIMEOUT_S)["session"]
+        except VoiceLiveError as failure:
+            if not (wants_reference(self._first_message) and failure.message.startswith(ECHO_CODES)):
+                raise
+            self.must_do_without_reference = True
+            return f"{failure.message}: once more, with the service's own reference"
+        return "; ".join(differences(self._first_message["session"], session)) or "all as asked for"
+
+    def greet(self) -> str:
+        """Have the agent speak."""
+        self._connection.send(typed_message(GREETING))
+        self._connection.send(ANSWER_REQUEST)
+        self.wait_for("response.audio.delta", NO_ANSWER_S, failures.no_answer)
+        return f"the agent answers {GREETING!r} in sound"
+
+    def wait_for(
+        self, kind: str, timeout_s: float, late: Callable[[float], VoiceLiveError] = failures.no_session
+    ) -> Message:
+        """The next event of a kind. Raises VoiceLiveError for an error, the end, or none in time."""
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            self._connection.close()  # ends the iteration
+
+        timer = threading.Timer(timeout_s, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            for event in self._events:
+                match event:
+                    case {"type": "error", "error": Mapping() as error}:
+                        raise failures.service_error(error)
+                    case {"type": found, "session": Mapping()} | {"type": found, "delta": _} if found == kind:
+                        return event
+        finally:
+            timer.cancel()
+        if expired.is_set():
+            raise late(timeout_s)
+        raise failures.connection_ended(self._connection.close_code, self._connection.close_reason)
+
+    def close(self) -> None:
+        """Say goodbye."""
+        goodbye = threading.Thread(target=self._connection.close, name="goodbye")
+        goodbye.start()
+        for _ in self._events:
+            pass
+        goodbye.join()
+
+
+def differences(asked: Message, got: Message, path: str = "") -> list[str]:
+    """The fields of a session that the service has otherwise than asked for: `voice.name: a, not b`."""
+    found = []
+    for name, value in asked.items():
+        there = got.get(name)
+        if isinstance(value, Mapping) and isinstance(there, Mapping):
+            found += differences(value, there, f"{path}{name}.")
+        elif there != value:
+            found.append(f"{path}{name}: {json.dumps(there)}, not {json.dumps(value)}")
+    return found
