@@ -8,7 +8,8 @@ import typer
 from voicelive.app import cli
 from voicelive.app.options import Options
 from voicelive.app.settings import AGENT_ID, CONNECTION_STRING, Settings
-from voicelive.auth import ML_SCOPE, AgentTarget
+from voicelive.auth import ML_SCOPE
+from voicelive.service import AgentTarget
 
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 

@@ -16,7 +16,8 @@ from voicelive.app.settings import (
     PROJECT_NAME,
     Settings,
 )
-from voicelive.auth import AI_SCOPE, AgentTarget
+from voicelive.auth import AI_SCOPE
+from voicelive.service import AgentTarget
 
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 

@@ -4,10 +4,10 @@ import base64
 import io
 from typing import Any
 
-from voicelive.app.logs import Redactor
 from voicelive.app.screen import Screen
-from voicelive.audio import Playback
 from voicelive.conversation import Conversation
+from voicelive.playback import Playback
+from voicelive.text import Redactor
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 

@@ -16,8 +16,8 @@ import websocket
 from websocket._url import get_proxy_info  # private, but what the connection itself asks
 
 from voicelive import failures
-from voicelive.app.logs import brief, without_secrets
 from voicelive.audio import BACKLOG_BLOCKS
+from voicelive.text import brief, without_secrets
 from voicelive.tls import SharedSSLSocket, tls_context
 
 log = logging.getLogger(__name__)

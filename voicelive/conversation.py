@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from voicelive import failures, session
-from voicelive.audio import SAMPLE_RATE, Playback
+from voicelive.audio import SAMPLE_RATE
+from voicelive.playback import Playback
 from voicelive.session import Message
 from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, TYPED, USER, Transcript
 from voicelive.turns import Turns

@@ -10,8 +10,8 @@ from contextlib import suppress
 
 import websocket
 
-from voicelive import EXIT_FAILED, EXIT_NO_ACCESS, EXIT_USAGE, VoiceLiveError
-from voicelive.app.logs import brief
+from voicelive.errors import EXIT_FAILED, EXIT_NO_ACCESS, EXIT_USAGE, VoiceLiveError
+from voicelive.text import brief
 
 QUOTED_CHARACTERS = 300  # of what the service says
 SIGN_IN = (

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from voicelive import VoiceLiveError, failures
+from voicelive import failures
 from voicelive.audio import Source
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
+from voicelive.errors import VoiceLiveError
 from voicelive.session import Message, wants_reference
 from voicelive.uplink import Uplink
 

@@ -1,27 +1,29 @@
-"""The microphone and the speaker on a real sound card, and who looks after both."""
+"""The microphone and the speaker on a real sound card, each a stream that can be opened again."""
 
-import ctypes
 import logging
 import queue
-import subprocess
 import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import product
+from types import ModuleType
+from typing import Any, Literal
 
-from voicelive import VoiceLiveError
-from voicelive.audio import BACKLOG_BLOCKS, Playback
-from voicelive.devices import TITLES, Stream, import_sounddevice
+from voicelive import failures
+from voicelive.audio import BACKLOG_BLOCKS, BLOCK_S, OURS, SAMPLE_RATE, Callback, captures, plays
+from voicelive.devices import TITLES, Kind, api_name, candidates, default_device, find, import_sounddevice
+from voicelive.errors import VoiceLiveError
+from voicelive.playback import Playback
 
 log = logging.getLogger(__name__)
 
-WATCH_S = 0.25
-RETRY_S = 1.0
-TRIAL = [sys.executable, "-c", "import sounddevice"]
-TRIAL_TIMEOUT_S = 10.0
-MANY_XRUNS = 3  # within XRUNS_S, after which the stream moves to a safer latency
-XRUNS_S = 10.0
+CLOSE_TIMEOUT_S = 0.5
+FIRST_CALLBACK_S = 3.0  # more than for another: a Bluetooth headset becomes a microphone first
+STALL_S = 1.0  # without a callback, after which a device counts as lost
+CLOCK_STEP_S = 0.5  # more is no late callback: somebody has set PortAudio's clock
+REFUSED_FORMAT = (-9997, -9998)  # PortAudio: invalid sample rate, invalid number of channels
 
 
 class Microphone:
@@ -80,73 +82,145 @@ class Speaker(Playback):
         log.info("speaker: %d times the agent's sound came too late", self.underruns)
 
 
-class Watch:
-    """Looks after the streams of a run, on a thread of its own, until `close`.
+class Stream:
+    """A PortAudio stream on one device, which can be lost, and opened again.
 
-    A device that is gone is looked for again, all streams closed meanwhile: PortAudio sees new devices
-    only when it starts anew. A stream that cannot hold its latency gets a higher one.
+    It runs at 24 kHz mono where the device takes that, else at the device's own rate and channels, and what
+    passes is converted.
     """
 
-    def __init__(self, streams: Sequence[Stream], note: Callable[[str], None]) -> None:
-        self._streams = streams
-        self._note = note
-        # The xruns of each stream so far, at each look of the last XRUNS_S.
-        self._xruns: deque[list[int]] = deque(maxlen=round(XRUNS_S / WATCH_S))
-        self._closed = threading.Event()  # set by close(), ends the thread
-        self._thread = threading.Thread(target=self._run, name="sound-watch", daemon=True)
-        self._thread.start()
+    def __init__(self, kind: Kind, wanted: str | None, callback: Callback) -> None:
+        """Open it. PortAudio's thread calls `callback`, for 24 kHz mono: with 20 ms from a microphone, with
+        what PortAudio thinks best for a speaker.
+
+        Raises VoiceLiveError where there is no device, or where it cannot be opened.
+        """
+        self.kind: Kind = kind
+        self.xruns = 0  # times that PortAudio lost input, or had no output in time
+        self.name = self._api = ""
+        self.format = OURS  # the device's
+        self.latency: Literal["low", "high"] = "low"
+        self._wanted = wanted
+        self._callback = self._pass = callback  # the second is for the device's format
+        self._stream: Any = None
+        self._device = -1  # its number, by which two of one name are told apart
+        self._is_closed = False  # for good
+        self._ended = threading.Event()  # a new one for each opening; set by PortAudio at its end
+        self._called_at = 0.0  # monotonic seconds
+        self._clock_offset = float("inf")  # from PortAudio's clock to the monotonic one, in seconds
+        self.open()
+
+    @property
+    def about(self) -> str:
+        """Its name, the host API, and the format where that is another than ours, for people."""
+        rate, channels = self.format
+        resampled = f"resampled from {rate} Hz, {channels} channels"
+        return f"{self.name}, {self._api}, {f'{rate} Hz' if self.format == OURS else resampled}"
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the device is gone: the stream ended, its callbacks stopped, or it did not open again."""
+        if self._is_closed:
+            return False
+        stalled = time.monotonic() - self._called_at > STALL_S
+        return self._stream is None or self._ended.is_set() or stalled
+
+    def open(self) -> None:
+        """Open and start the stream; on the default device where the one that was meant has gone."""
+        if self._is_closed:
+            return
+        sd = import_sounddevice()
+        try:
+            device = find(sd, self.kind, self._wanted)
+        except VoiceLiveError:
+            if not self.name:  # it was never there
+                raise
+            same = [d["index"] for d in candidates(sd, self.kind) if d["name"] == self._wanted]
+            device = self._device if self._device in same else default_device(sd, self.kind)
+        self._device = device
+        try:
+            self._start(sd, device)
+        except (sd.PortAudioError, ValueError) as error:
+            self.shut()
+            raise failures.no_device(TITLES[self.kind], error) from error
 
     def close(self) -> None:
-        """Look no more; the streams are left as they are."""
-        self._closed.set()
-        self._thread.join(WATCH_S)
-        for stream in self._streams:
-            log.info("%s: %d xruns", TITLES[stream.kind], stream.xruns)
+        """Close the stream for good. PortAudio may wait for a sound server that hangs: it is left behind."""
+        self._is_closed = True
+        closer = threading.Thread(target=self.shut, name="sound-closer", daemon=True)
+        closer.start()
+        closer.join(CLOSE_TIMEOUT_S)
 
-    def _run(self) -> None:
-        if sys.platform == "win32":  # WASAPI streams are opened on threads with COM only (untried)
-            ctypes.windll.ole32.CoInitialize(None)
-        while not self._closed.wait(WATCH_S):
-            if any(stream.is_lost for stream in self._streams):
-                self._restore()
-            else:
-                self._calm()
+    def shut(self) -> None:
+        """Close the stream; what it still had to play is not heard."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close(ignore_errors=True)
 
-    def _restore(self) -> None:
-        """Start PortAudio anew, again and again, until there is a device for each stream."""
-        lost = " and ".join(f"the {TITLES[s.kind]}" for s in self._streams if s.is_lost)
-        self._note(f"The sound card lost {lost}: looking for another.")
-        while not self._reopen_all():
-            if self._closed.wait(RETRY_S):
-                return
-        self._note("\n".join(f"{TITLES[s.kind].capitalize()}: {s.name}" for s in self._streams))
+    def _start(self, sd: ModuleType, device: int) -> None:
+        info = sd.query_devices(device, self.kind)
+        self._stream = self._first_that_opens(sd, device, info)
+        self.name, self._api = str(info["name"]), api_name(sd, device)
+        if self._wanted:  # numbers may change when PortAudio starts anew
+            self._wanted = self.name
+        adapted = captures if self.kind == "input" else plays
+        self._pass = self._callback if self.format == OURS else adapted(self.format, self._callback)
+        self._called_at = time.monotonic() + FIRST_CALLBACK_S
+        self._stream.start()
+        log.info(
+            "%s %s: %d Hz, %d channels, latency %.1f ms",
+            *(TITLES[self.kind], self.name, *self.format, 1000 * self._stream.latency),
+        )
 
-    def _reopen_all(self) -> bool:
-        sd = import_sounddevice()
-        for stream in self._streams:
-            stream.shut()
-        # Where a sound server is only half there, PortAudio can abort the process: a child tries first.
-        try:
-            subprocess.run(
-                TRIAL, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=TRIAL_TIMEOUT_S
-            )
-            if sd._initialized:  # unless it did not start the last time
-                sd._terminate()
-            sd._initialize()
-            for stream in self._streams:
-                stream.open()
-        except (VoiceLiveError, sd.PortAudioError, OSError, subprocess.SubprocessError) as error:
-            log.info("not yet: %s", error)
-            return False
-        return True
+    def _first_that_opens(self, sd: ModuleType, device: int, info: dict[str, Any]) -> Any:
+        """The stream in the first format that the device does not refuse."""
+        rates = SAMPLE_RATE, int(info["default_samplerate"])
+        most = int(info[f"max_{self.kind}_channels"])
+        formats = list(dict.fromkeys(product(rates, (1, min(2, most), most))))  # each once
+        for self.format in formats:
+            try:
+                return self._opened(sd, device)
+            except sd.PortAudioError as error:
+                if error.args[-1] not in REFUSED_FORMAT or self.format == formats[-1]:
+                    raise
+                log.info("%s refuses %d Hz, %d channels", info["name"], *self.format)
+        raise AssertionError("unreachable")
 
-    def _calm(self) -> None:
-        """Give a stream with repeated xruns more time."""
-        self._xruns.append([stream.xruns for stream in self._streams])
-        for stream, before in zip(self._streams, self._xruns[0], strict=True):
-            if stream.latency == "low" and stream.xruns - before >= MANY_XRUNS:
-                log.warning("%s: %d xruns, moving to a safer latency", TITLES[stream.kind], stream.xruns)
-                stream.latency = "high"
-                stream.shut()
-                with suppress(VoiceLiveError):  # then it counts as lost
-                    stream.open()
+    def _opened(self, sd: ModuleType, device: int) -> Any:
+        open_raw = sd.RawInputStream if self.kind == "input" else sd.RawOutputStream
+        wasapi = sys.platform == "win32" and "WASAPI" in api_name(sd, device)
+        rate, channels = self.format
+        self._ended = threading.Event()
+        return open_raw(
+            samplerate=rate,
+            channels=channels,
+            device=device,
+            dtype="int16",
+            blocksize=round(BLOCK_S * rate) if self.kind == "input" else 0,
+            latency=self.latency,
+            extra_settings=sd.WasapiSettings(auto_convert=True) if wasapi else None,
+            callback=self._called,
+            finished_callback=self._ended.set,
+        )
+
+    def _called(self, buffer: Any, frames: int, stream_time: Any, status: Any) -> None:
+        """PortAudio's callback: note that the device lives, and pass the buffer on."""
+        self._called_at = time.monotonic()
+        self.xruns += status.input_overflow or status.output_underflow
+        self._pass(memoryview(buffer), self._heard_at(stream_time))
+
+    def _heard_at(self, told: Any) -> float:
+        """When a buffer's first frame was or will be heard, in seconds of time.monotonic().
+
+        PortAudio's clock may be another one, even the wall's. How far it is off is told by each callback,
+        best by the one that came soonest after PortAudio had looked at its clock.
+        """
+        now = time.monotonic()
+        at = told.inputBufferAdcTime if self.kind == "input" else told.outputBufferDacTime
+        if not at:  # some host APIs do not tell
+            return now
+        offset = now - told.currentTime
+        if abs(offset - self._clock_offset) > CLOCK_STEP_S:
+            self._clock_offset = offset
+        self._clock_offset = min(self._clock_offset, offset)
+        return float(at + self._clock_offset)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from voicelive.app.screen import Screen, printable
+from voicelive.app.screen import Screen
+from voicelive.text import printable
 
 LATE_S = 2.0  # for so long a missing line of the user's holds the answer
 REMEMBERED = 100  # lines of which the order is known

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from voicelive.audio import Account
+from voicelive.playback import Account
 from voicelive.transcript import AGENT_TEXT, TYPED, USER
 
 log = logging.getLogger(__name__)

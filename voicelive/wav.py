@@ -10,18 +10,10 @@ from itertools import chain, repeat
 from pathlib import Path
 
 from voicelive import failures
-from voicelive.app.logs import for_owner_only
-from voicelive.app.screen import quoted, shown
-from voicelive.audio import (
-    BLOCK_BYTES,
-    BLOCK_S,
-    BYTES_A_SECOND,
-    FRAME_BYTES,
-    SAMPLE_RATE,
-    SILENCE,
-    Converter,
-    Playback,
-)
+from voicelive.audio import BLOCK_BYTES, BLOCK_S, BYTES_A_SECOND, FRAME_BYTES, SAMPLE_RATE, SILENCE, Converter
+from voicelive.files import for_owner_only
+from voicelive.playback import Playback
+from voicelive.text import quoted, shown
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,10 @@ import pytest
 from test_auth import CLASSIC, HUB, NAMED, SERVICE, problems, settings
 
 from hub_variant import hub_target
-from voicelive import VoiceLiveError
+from voicelive.app.plan import find_service
 from voicelive.app.settings import Settings
-from voicelive.auth import Access, AgentTarget, find_service, request_url
+from voicelive.errors import VoiceLiveError
+from voicelive.service import AgentTarget, request_url
 from voicelive_agent import project_target
 
 
@@ -28,7 +29,7 @@ from voicelive_agent import project_target
     ],
 )
 def test_a_project_names_its_agent_in_the_query(flags: dict[str, str], query: dict[str, str]) -> None:
-    url = request_url(SERVICE, project_target(settings(**flags)), Access({}))
+    url = request_url(SERVICE, project_target(settings(**flags)), None)
 
     sent = {name: value for name, (value,) in parse_qs(urlsplit(url).query, strict_parsing=True).items()}
     assert sent == {"api-version": "2026-07-15", **query}
@@ -75,7 +76,7 @@ def test_the_env_file_of_a_quickstart_works(env_file: dict[str, str], query: dic
     service = find_service(found, target)
     found.raise_problems()
 
-    parts = urlsplit(request_url(service, target, Access({})))
+    parts = urlsplit(request_url(service, target, None))
     assert parts.hostname == "r"
     assert parse_qs(parts.query) == {**query, "agent-project-name": ["p"]}
 
@@ -88,7 +89,7 @@ def test_a_project_by_its_url_is_answered_with_its_name() -> None:
 
 
 def test_a_hub_names_its_project_by_the_connection_string() -> None:
-    url = request_url(SERVICE, hub_target(settings(**HUB)), Access({}, agent_token="t/+ ="))
+    url = request_url(SERVICE, hub_target(settings(**HUB)), "t/+ =")
 
     assert "agent-connection-string=eastus2.api.azureml.ms%3B0a1b%3Bmy%20group%3Bmy-project" in url
     assert url.endswith("agent-access-token=t%2F%2B%20%3D")

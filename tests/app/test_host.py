@@ -14,12 +14,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
 from voicelive.app.console import Host
-from voicelive.app.logs import Redactor
 from voicelive.app.screen import Screen
-from voicelive.audio import BLOCK_BYTES, Playback
+from voicelive.audio import BLOCK_BYTES
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
+from voicelive.playback import Playback
 from voicelive.reconnect import Call
+from voicelive.text import Redactor
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 

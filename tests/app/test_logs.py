@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from voicelive import EXIT_USAGE, VoiceLiveError
-from voicelive.app.logs import HIDDEN, RedactingHandler, Redactor, RunLogs, without_secrets
+from voicelive.app.logs import RedactingHandler, RunLogs
+from voicelive.errors import EXIT_USAGE, VoiceLiveError
+from voicelive.text import HIDDEN, Redactor, without_secrets
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL2FpIn0.c2lnbmF0dXJl"
 
@@ -120,7 +121,8 @@ def test_a_folder_that_takes_no_logs_is_named(tmp_path: Path) -> None:
 NOISY = """
 import os, sys
 from pathlib import Path
-from voicelive.app.logs import Redactor, RunLogs, c_libraries_into
+from voicelive.text import Redactor
+from voicelive.app.logs import RunLogs, c_libraries_into
 
 logs = RunLogs(Path(sys.argv[1]), Redactor())
 with logs.collecting(), c_libraries_into(logs.technical):

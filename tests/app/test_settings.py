@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from voicelive import VoiceLiveError
 from voicelive.app.settings import AGENT_NAME, ENDPOINT, PROJECT_NAME, VOICE, Settings, read_env_file
+from voicelive.errors import VoiceLiveError
 
 
 def test_a_flag_wins_over_the_shell_and_the_shell_over_the_env_file() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from voicelive.audio import RAMP_FRAMES, REBUFFER_BYTES, Playback
+from voicelive.playback import RAMP_FRAMES, REBUFFER_BYTES, Playback
 
 LOUD = 10_000
 REBUFFER_FRAMES = REBUFFER_BYTES // 2

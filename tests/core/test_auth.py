@@ -7,14 +7,10 @@ import pytest
 from program import fake_az
 
 from hub_variant import hub_target
-from voicelive import EXIT_NO_ACCESS, VoiceLiveError
 from voicelive.app.settings import Settings
-from voicelive.auth import (
-    Access,
-    Service,
-    sign_in,
-    websocket_url,
-)
+from voicelive.auth import Access, sign_in
+from voicelive.errors import EXIT_NO_ACCESS, VoiceLiveError
+from voicelive.service import Service, websocket_url
 from voicelive_agent import project_target
 
 SERVICE = Service("wss://r.services.ai.azure.com/voice-live/realtime", "2026-07-15")

@@ -2,7 +2,7 @@
 
 from held import SPEECH_STARTED, UPDATED, Held, added, audio, created, done, whole, words
 
-from voicelive.audio import RAMP_FRAMES
+from voicelive.playback import RAMP_FRAMES
 
 
 def test_speaking_over_the_agent_silences_it_for_good() -> None:

@@ -12,14 +12,15 @@ from servers import websocket_server
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
-from voicelive import VoiceLiveError
-from voicelive import call as module
-from voicelive.app.logs import Redactor
+from voicelive import reconnect as module
 from voicelive.app.screen import Screen
-from voicelive.audio import BLOCK_BYTES, SILENCE, Playback
+from voicelive.audio import BLOCK_BYTES, SILENCE
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
+from voicelive.errors import VoiceLiveError
+from voicelive.playback import Playback
 from voicelive.reconnect import Call
+from voicelive.text import Redactor
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 
@@ -65,11 +66,11 @@ def on_the_line(
             return Connection(url, {})
 
         call = Call(connect, conversation, source)
-        reconnect.start()
+        call.start()
         try:
             yield call
         finally:
-            reconnect.end()
+            call.end()
 
 
 def wait_until(call: Call, condition: Callable[[], object]) -> None:
@@ -77,8 +78,8 @@ def wait_until(call: Call, condition: Callable[[], object]) -> None:
     for _ in range(500):
         if condition():
             return
-        reconnect.check()
-        reconnect.over.wait(0.02)
+        call.check()
+        call.over.wait(0.02)
     raise AssertionError("not so within 10 s")
 
 
@@ -131,7 +132,7 @@ def test_no_sound_leaves_before_the_session_stands() -> None:
 
     with on_the_line(service, Blocks(BLOCK)) as call:
         assert asked.wait(10)
-        assert reconnect.over.wait(10), "the service closed"
+        assert call.over.wait(10), "the service closed"
 
     assert sent == []
 
@@ -151,8 +152,8 @@ def test_a_service_that_does_not_accept_the_session_is_given_up(monkeypatch: pyt
 
 def test_a_normal_close_by_the_service_is_no_failure() -> None:
     with on_the_line(listens(then=lambda client: client.close(1000)), Blocks(endless=True)) as call:
-        wait_until(call, reconnect.over.is_set)
-        reconnect.check()
+        wait_until(call, call.over.is_set)
+        call.check()
 
 
 def test_any_other_close_is_told_with_the_service_s_reason() -> None:
@@ -190,7 +191,7 @@ def test_the_call_is_over_when_the_source_ended_and_all_was_answered(
         '{"type": "response.done", "response": {"id": "resp_1", "status": "completed"}}',
     )
     with on_the_line(listens(SPEECH_STARTED, *answer), Blocks(BLOCK)) as call:
-        wait_until(call, reconnect.over.is_set)
+        wait_until(call, call.over.is_set)
 
 
 def test_a_connection_that_comes_after_the_end_is_cut() -> None:
@@ -208,21 +209,21 @@ def test_a_connection_that_comes_after_the_end_is_cut() -> None:
 
     with on_the_line(service, Blocks(), connecting) as call:
         assert begun.wait(10)
-        reconnect.end()
+        call.end()
         ended.set()
         assert gone.wait(10)
 
 
 def test_a_microphone_of_nothing_but_zeros_is_noticed() -> None:
     with on_the_line(listens(), Blocks(*[SILENCE] * 250, endless=True)) as call:
-        wait_until(call, lambda: reconnect.uplink.is_silent)
+        wait_until(call, lambda: call.uplink.is_silent)
 
 
 def test_a_quiet_microphone_is_not_taken_for_a_muted_one() -> None:
     source = Blocks(*[SILENCE] * 249, BLOCK, *[SILENCE] * 249, endless=True)
     with on_the_line(listens(), source) as call:
         assert source.taken.wait(10)
-        assert not reconnect.uplink.is_silent
+        assert not call.uplink.is_silent
 
 
 def test_a_source_that_fails_ends_the_call_and_says_why() -> None:
@@ -235,4 +236,4 @@ def test_a_source_that_fails_ends_the_call_and_says_why() -> None:
         on_the_line(listens(), Broken()) as call,
         pytest.raises(VoiceLiveError, match="blocks failed: the line is dead"),
     ):
-        wait_until(call, reconnect.over.is_set)
+        wait_until(call, call.over.is_set)

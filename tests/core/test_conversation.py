@@ -3,7 +3,7 @@
 import pytest
 from held import SPEECH_STARTED, SPEECH_STOPPED, UPDATED, Event, Held, added, audio, created, done, words
 
-from voicelive import EXIT_NO_ACCESS, VoiceLiveError
+from voicelive.errors import EXIT_NO_ACCESS, VoiceLiveError
 from voicelive.session import session_update
 
 

@@ -8,9 +8,9 @@ import pytest
 from program import NAMED, Program, environment
 from servers import answers, certificate, read_head, tcp_server
 
-from voicelive import EXIT_NO_ACCESS, VoiceLiveError
 from voicelive import connection as module
 from voicelive.connection import Connection
+from voicelive.errors import EXIT_NO_ACCESS, VoiceLiveError
 
 TOKEN = "Bearer very-secret-token"
 

@@ -119,7 +119,8 @@ def test_what_is_said_into_the_microphone_reaches_the_service_unchanged(
 
 STRUGGLING = """
 import time
-from voicelive.soundcard import Speaker, Watch
+from voicelive.soundcard import Speaker
+from voicelive.extras.hotplug import Watch
 
 speaker = Speaker()
 watch = Watch([speaker.stream], print)
@@ -142,7 +143,8 @@ def test_a_stream_with_repeated_xruns_moves_to_a_safer_latency(sound_card: Virtu
 SHUT_DOWN = """
 import time
 import sounddevice
-from voicelive.soundcard import Speaker, Watch
+from voicelive.soundcard import Speaker
+from voicelive.extras.hotplug import Watch
 
 speaker = Speaker()
 speaker.stream.shut()

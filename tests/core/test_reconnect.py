@@ -14,14 +14,14 @@ from test_call import BLOCK, UPDATED, Blocks, wait_until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
-from voicelive import VoiceLiveError
-from voicelive import call as module
-from voicelive.app.logs import Redactor
+from voicelive import reconnect as module
 from voicelive.app.screen import Screen
-from voicelive.audio import Playback
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
+from voicelive.errors import VoiceLiveError
+from voicelive.playback import Playback
 from voicelive.reconnect import Call, delays
+from voicelive.text import Redactor
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 
@@ -68,11 +68,11 @@ def on_the_line(*services: Callable[[ServerConnection], None], is_current: bool 
 
     with websocket_server(handler) as url:
         line = Line(url, is_current)
-        line.reconnect.start()
+        line.call.start()
         try:
             yield line
         finally:
-            line.reconnect.end()
+            line.call.end()
 
 
 def talks(*events: str, code: int | None = None) -> Callable[[ServerConnection], None]:
@@ -187,8 +187,8 @@ def test_what_is_said_meanwhile_is_dropped_and_counted(caplog: pytest.LogCapture
     with on_the_line(cuts()) as line:
         wait_until(line.call, lambda: len(line.asked) == 2 and line.conversation.ready.is_set())
         line.conversation.ready.clear()
-        line.reconnect._send_block(BLOCK)
-        connection = line.reconnect._connection
+        line.call._send_block(BLOCK)
+        connection = line.call._connection
         assert "blocks of speech dropped on the way: " in caplog.text, "of the connection that was lost"
 
     assert connection is not None
@@ -197,9 +197,9 @@ def test_what_is_said_meanwhile_is_dropped_and_counted(caplog: pytest.LogCapture
 
 def test_a_normal_close_is_told_and_ends_the_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
     with on_the_line(talks(code=1000)) as line:
-        wait_until(line.call, line.reconnect.over.is_set)
+        wait_until(line.call, line.call.over.is_set)
         monkeypatch.setattr(module, "SESSION_TIMEOUT_S", 0.0)
-        line.reconnect.check()  # nor is it a session that never stood
+        line.call.check()  # nor is it a session that never stood
 
     assert any("code 1000): so it is" in note for note in line.notes)
     assert len(line.asked) == 1
@@ -215,10 +215,10 @@ def test_a_service_that_asks_to_come_back_is_asked_again(monkeypatch: pytest.Mon
     with tcp_server(answers(busy)) as port:
         line = Line(f"ws://127.0.0.1:{port}/")
         monkeypatch.setattr(module, "AT_THE_DOOR_S", 2.0)
-        line.reconnect.start()
+        line.call.start()
         with pytest.raises(VoiceLiveError, match="HTTP 503"):
             wait_until(line.call, lambda: False)
-        line.reconnect.end()
+        line.call.end()
 
     assert len(line.asked) >= 3
     assert "Trying again for 2 s at most." in line.notes[0]
@@ -226,10 +226,10 @@ def test_a_service_that_asks_to_come_back_is_asked_again(monkeypatch: pytest.Mon
 
 def test_nobody_at_the_door_is_told_at_once() -> None:
     line = Line("ws://127.0.0.1:9/")
-    line.reconnect.start()
+    line.call.start()
     with pytest.raises(VoiceLiveError, match="nobody listens there"):
         wait_until(line.call, lambda: False)
-    line.reconnect.end()
+    line.call.end()
 
     assert len(line.asked) == 1
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from voicelive import VoiceLiveError
 from voicelive.app.settings import Settings
+from voicelive.errors import VoiceLiveError
 from voicelive.session import (
     find_echo,
     merged,

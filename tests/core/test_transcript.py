@@ -6,8 +6,8 @@ import re
 import pytest
 
 from voicelive import transcript as module
-from voicelive.app.logs import Redactor
-from voicelive.app.screen import Screen, printable
+from voicelive.app.screen import Screen
+from voicelive.text import Redactor, printable
 from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, USER, Transcript
 
 

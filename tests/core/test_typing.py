@@ -4,7 +4,7 @@ import time
 
 from held import SPEECH_STARTED, UPDATED, Event, Held, added, audio, created, done, words
 
-from voicelive.audio import RAMP_FRAMES
+from voicelive.playback import RAMP_FRAMES
 
 
 def kinds(held: Held) -> list[str]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from voicelive.audio import BLOCK_BYTES, BLOCK_FRAMES, BLOCK_S, Playback
+from voicelive.audio import BLOCK_BYTES, BLOCK_FRAMES, BLOCK_S
 from voicelive.extras.echo import Reference
+from voicelive.playback import Playback
 from voicelive.uplink import Uplink, interleaved, peak
 
 BLOCK = b"\x10\x20" * BLOCK_FRAMES

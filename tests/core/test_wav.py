@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicelive import EXIT_USAGE, VoiceLiveError
 from voicelive.audio import BLOCK_BYTES, BLOCK_S, SAMPLE_RATE
+from voicelive.errors import EXIT_USAGE, VoiceLiveError
 from voicelive.wav import WavSink, WavSource, paced
 
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from voicelive.audio import SAMPLE_RATE, Playback
+from voicelive.audio import SAMPLE_RATE
 from voicelive.extras.echo import Reference
+from voicelive.playback import Playback
 
 BLOCK = SAMPLE_RATE // 50
 PIECE = 64  # frames that the speaker takes at a time

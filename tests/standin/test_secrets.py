@@ -14,12 +14,13 @@ from servers import answers, forwards_to, read_head, tcp_server, websocket_serve
 from websockets.sync.server import ServerConnection
 
 from standin.server import StandIn
-from voicelive import VoiceLiveError
 from voicelive.app.options import Options
 from voicelive.app.plan import Plan
 from voicelive.app.settings import Settings
-from voicelive.auth import Access, AgentTarget, Service
+from voicelive.auth import Access
 from voicelive.connection import Connection
+from voicelive.errors import VoiceLiveError
+from voicelive.service import AgentTarget, Service
 from voicelive.session import session_update
 
 HUB = ("hub", "--agent-id", "asst_1", "--connection-string", "eastus2.api.azureml.ms;0a1b;group;project")
@@ -171,12 +172,12 @@ runpy.run_path(sys.argv[0], run_name="__main__")
     [
         ("auth.fetch_tokens", "'odd: Authorization: Bearer ' + inner"),
         ("connection._handshake", "'wss://host/?agent-access-token=' + inner"),
-        ("auth.find_service", "'api-key: ' + inner"),  # no logs yet: the traceback is the screen's
+        ("app.plan.find_service", "'api-key: ' + inner"),  # no logs yet: the traceback is the screen's
     ],
     ids=["signing in", "connecting", "before"],
 )
 def test_an_exception_shows_none(machine: Machine, logs: Path, place: str, message: str) -> None:
-    module, _, function = place.partition(".")
+    module, _, function = place.rpartition(".")
     code = BROKEN.format(module=module, function=function, secret=JWT, message=message)
     command = [sys.executable, "-c", code, "voicelive_agent.py", "project", *NAMED]
     command += ["--endpoint", "https://localhost:1", "--output", os.devnull, "--log-dir", str(logs)]

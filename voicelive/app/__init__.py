@@ -1,1 +1,13 @@
-"""How a person runs it: settings, commands, the terminal and the logs around a conversation."""
+"""How a person runs it.
+
+settings      where every value comes from: flag, shell, .env, default
+options       what a command is given besides
+cli           from the command line to a conversation
+commands      the commands that serve both kinds of project
+plan          what a run is to be, and how it reaches the service
+run           the one place where the parts meet, and where a run ends
+console       what a person sees and types while it lasts
+screen        the terminal: one line at a time
+terminal      the keyboard, and what a terminal can show
+logs          the two files of a run
+"""

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
 
 import typer
 
-from voicelive import EXIT_FAILED, EXIT_USAGE, VoiceLiveError, failures
-from voicelive.app.logs import without_secrets
+from voicelive import failures
 from voicelive.app.options import ROOT, Options
-from voicelive.app.screen import printable
 from voicelive.app.settings import OF_EVERY_COMMAND, VOICE, Setting, Settings, read_env_file
-from voicelive.auth import AgentTarget, find_service
+from voicelive.errors import EXIT_FAILED, EXIT_USAGE, VoiceLiveError
+from voicelive.service import AgentTarget
+from voicelive.text import printable, without_secrets
 
 if TYPE_CHECKING:  # imported late below, so that --help need not wait for numpy
     from voicelive.app.plan import Plan
@@ -132,7 +132,7 @@ def make_plan(find_target: FindTarget, options: Options) -> "Plan":
 
     Raises VoiceLiveError (exit code 2) for a wrong option.
     """
-    from voicelive.app.plan import Plan
+    from voicelive.app.plan import Plan, find_service
     from voicelive.session import CLIENT_REFERENCE_SINCE, find_echo, read_overrides, session_update
 
     settings = find_settings(options)

@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from voicelive import EXIT_USAGE, VoiceLiveError, __version__
+from voicelive import __version__
 from voicelive.app import cli
 from voicelive.app.options import Options
-from voicelive.app.screen import printable
 from voicelive.app.settings import ENDPOINT, OF_AN_AGENT
+from voicelive.errors import EXIT_USAGE, VoiceLiveError
+from voicelive.text import printable
 
 Variant = Literal["project", "hub"]
 

@@ -10,9 +10,8 @@ from statistics import median
 from voicelive import failures
 from voicelive.app.screen import Screen
 from voicelive.app.terminal import KEYS, is_live, meter, watch_keyboard
-from voicelive.devices import Stream
 from voicelive.reconnect import Call
-from voicelive.soundcard import Microphone
+from voicelive.soundcard import Microphone, Stream
 
 LAST_RESORT_S = 5.0  # more than a goodbye takes
 SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait

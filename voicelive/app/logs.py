@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -11,48 +10,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from voicelive import EXIT_USAGE, VoiceLiveError
+from voicelive.errors import EXIT_USAGE, VoiceLiveError
+from voicelive.files import create
+from voicelive.text import Redactor
 
 log = logging.getLogger(__name__)
 
-HIDDEN = "[hidden]"
 _FORMAT = "%(asctime)s:%(name)s:%(levelname)s:%(message)s"
-# What comes before a secret, which stays, and the secret: 16 characters or more, or people's own words
-# about a bearer of something would be hidden, too.
-_SECRET = re.compile(
-    r"""\beyJ[\w-]{8,}\.[\w-]*(?:\.[\w-]*)*                  # a JSON web token
-    | (agent-access-token=)[^&\s'"]+
-    | (\b(?:bearer|basic|authorization|api-key)\b(?:['"\s:=]|%20)+)[\w.~+/=-]{16,}""",
-    re.IGNORECASE | re.VERBOSE,
-)
-
-
-def without_secrets(text: str) -> str:
-    """The text with everything hidden that looks like a token or a key."""
-    return _SECRET.sub(rf"\1\2{HIDDEN}", text)
-
-
-def brief(text: str, most: int) -> str:
-    """The start of a text, cut at a space: a secret that is cut in two is hidden no more."""
-    return text if len(text) <= most else text[:most].rpartition(" ")[0] + " ..."
-
-
-class Redactor:
-    """Hides secrets: those that it was told (`hide`), and whatever looks like one."""
-
-    def __init__(self) -> None:
-        self._secrets: set[re.Pattern[str]] = set()
-
-    def hide(self, secret: str) -> None:
-        """From now on this text appears nowhere, nor does its beginning. May be called from any thread."""
-        if len(secret) >= 6:  # shorter ones would make confetti of the log, and are no secrets
-            beginning = re.escape(secret[: max(12, len(secret) // 3)])  # the service cuts what is too long
-            self._secrets.add(re.compile(rf"{re.escape(secret)}|{beginning}[\w.~+/=-]*"))
-
-    def __call__(self, text: str) -> str:
-        for secret in tuple(self._secrets):
-            text = secret.sub(HIDDEN, text)
-        return without_secrets(text)
 
 
 class RedactingHandler(logging.StreamHandler):  # type: ignore[type-arg]  # no generic before Python 3.11
@@ -149,17 +113,3 @@ def _create_stamped(folder: Path) -> tuple[str, TextIO]:
             return stamp, create(folder / f"{stamp}_conversation.log")
         except FileExistsError:
             number += 1
-
-
-def create(path: Path) -> TextIO:
-    """A new text file, UTF-8, written line by line, append-only, for its owner only."""
-
-    def append(name: str, flags: int) -> int:
-        return for_owner_only(name, flags | os.O_APPEND)
-
-    return open(path, "x", buffering=1, encoding="utf-8", errors="backslashreplace", opener=append)
-
-
-def for_owner_only(name: str, flags: int) -> int:
-    """An opener of new files that nobody else may read, where the system knows of that."""
-    return os.open(name, flags, 0o600)

@@ -1,5 +1,6 @@
 """What a run is to be, and how it reaches the service, each time with fresh tokens."""
 
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,9 +8,20 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from voicelive.app.options import Options
-from voicelive.app.settings import Settings
-from voicelive.auth import Access, AgentTarget, Service, in_background, request_url, sign_in
+from voicelive.app.settings import API_VERSION, ENDPOINT, Settings
+from voicelive.auth import Access, in_background, sign_in
 from voicelive.connection import Connection, proxy_before
+from voicelive.service import (
+    CLASSIC_API_VERSION,
+    FIRST_API_VERSION_WITH_NAMES,
+    FIRST_API_VERSION_WITHOUT_CLASSIC,
+    NEWEST_API_VERSION,
+    AgentTarget,
+    Service,
+    request_url,
+    websocket_url,
+    without_credentials,
+)
 from voicelive.session import Message, wants_reference
 
 CLIENT_REFERENCE_FEATURE = "client_ec_reference:true"
@@ -58,4 +70,31 @@ def dial(plan: Plan, access: Access, request_id: str) -> Connection:
     """
     features = CLIENT_REFERENCE_FEATURE if wants_reference(plan.first_message) else ""
     headers = {**access.headers, "x-ms-client-request-id": request_id}
-    return Connection(request_url(plan.service, plan.target, access, features), headers)
+    return Connection(request_url(plan.service, plan.target, access.agent_token, features), headers)
+
+
+def find_service(settings: Settings, target: AgentTarget) -> Service:
+    """The service that the settings name; what is impossible in them is noted in `settings`."""
+    url = ""
+    if endpoint := settings.require(ENDPOINT):
+        try:
+            url = websocket_url(endpoint)
+        except ValueError as problem:
+            settings.reject(f"endpoint {without_credentials(endpoint)!r}: {problem}")
+    default = CLASSIC_API_VERSION if target.is_classic else NEWEST_API_VERSION
+    api_version = settings.get(API_VERSION) or default
+    source = settings.find(API_VERSION).source
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d(-preview)?", api_version):
+        settings.reject(f"api version {api_version!r} ({source}): must look like {default}")
+    elif target.is_classic and api_version >= FIRST_API_VERSION_WITHOUT_CLASSIC:
+        settings.reject(
+            f"agent id {target.agent} is of the classic kind, which the service refuses from api-version "
+            f"{FIRST_API_VERSION_WITHOUT_CLASSIC} on: leave out {api_version} ({source}), or name a "
+            "current agent (AI_FOUNDRY_AGENT_NAME)"
+        )
+    elif not target.is_classic and api_version < FIRST_API_VERSION_WITH_NAMES:
+        settings.reject(
+            f"agent name {target.agent} needs api-version {FIRST_API_VERSION_WITH_NAMES}-preview or "
+            f"later: leave out {api_version} ({source}), or name a classic agent (AI_FOUNDRY_AGENT_ID)"
+        )
+    return Service(url, api_version)

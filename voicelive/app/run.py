@@ -10,19 +10,23 @@ from contextlib import ExitStack, closing
 from itertools import repeat
 from pathlib import Path
 
-from voicelive import EXIT_USAGE, VoiceLiveError, failures
+from voicelive import failures
 from voicelive.app.console import Host
-from voicelive.app.logs import Redactor, RunLogs, c_libraries_into
+from voicelive.app.logs import RunLogs, c_libraries_into
 from voicelive.app.options import Options
 from voicelive.app.plan import Dialler, Plan
-from voicelive.app.screen import Screen, is_terminal, own_command, shown
-from voicelive.audio import SILENCE, Playback, Source
+from voicelive.app.screen import Screen, is_terminal, own_command
+from voicelive.audio import SILENCE, Source
 from voicelive.conversation import Conversation
+from voicelive.errors import EXIT_USAGE, VoiceLiveError
 from voicelive.extras.echo import Reference
+from voicelive.extras.hotplug import Watch
 from voicelive.extras.recording import Recording
+from voicelive.playback import Playback
 from voicelive.reconnect import Call
 from voicelive.session import wants_reference
-from voicelive.soundcard import Microphone, Speaker, Watch
+from voicelive.soundcard import Microphone, Speaker
+from voicelive.text import Redactor, shown
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 from voicelive.wav import TimedSink, TimedSource, WavSink, WavSource

@@ -1,43 +1,17 @@
 """The terminal: what was said on stdout, everything about it on stderr, one line at a time."""
 
 import os
-import re
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from shlex import join
-from subprocess import list2cmdline
 from typing import TYPE_CHECKING, Any, TextIO
+
+from voicelive.text import printable, quoted, shown
 
 if TYPE_CHECKING:  # 0.1 s, not where there is no terminal
     from voicelive.extras.live import LivePrompt
-
-# Escape sequences (CSI, OSC and other strings, two-character ones), and control characters but line breaks.
-_UNPRINTABLE = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"
-    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"
-    r"|\x1b[ -/]*[0-~]?"
-    r"|[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
-)
-
-
-def printable(text: str) -> str:
-    """The text without anything that moves a cursor, changes a colour or rings a bell."""
-    return _UNPRINTABLE.sub(lambda found: " " if found[0] in "\t\x0b\x0c" else "", text.replace("\r\n", "\n"))
-
-
-def shown(path: Path) -> str:
-    """A path as short as it can be named from here."""
-    with suppress(OSError, ValueError):  # the folder we are in is gone, or another one
-        return str(path.relative_to(Path.cwd()))
-    return str(path)
-
-
-def quoted(*words: str) -> str:
-    """A command as it can be typed."""
-    return list2cmdline(words) if os.name == "nt" else join(words)
 
 
 def is_terminal(stream: Any) -> bool:

@@ -9,8 +9,8 @@ from pathlib import Path
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
-from voicelive import EXIT_USAGE, VoiceLiveError
 from voicelive.app.screen import own_command
+from voicelive.errors import EXIT_USAGE, VoiceLiveError
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,8 @@
-"""What may be left out."""
+"""What may be left out.
+
+check         what is missing before one can talk
+recording     sound and turns, in two files
+echo          what was played while the microphone heard a block
+live          the part of a terminal that stays in place
+hotplug       a sound card that is lost is looked for again
+"""

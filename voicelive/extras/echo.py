@@ -10,7 +10,8 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from voicelive.audio import SAMPLE_RATE, Playback
+from voicelive.audio import SAMPLE_RATE
+from voicelive.playback import Playback
 
 LEAD_S = 0.005  # the echo reference comes so much early, for an echo must lie behind it
 HISTORY_FRAMES = 4 * SAMPLE_RATE  # of what was played; more than any microphone is late

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from voicelive import failures
-from voicelive.app.logs import create, for_owner_only
 from voicelive.audio import BLOCK_S, FRAME_BYTES, SAMPLE_RATE
+from voicelive.files import create, for_owner_only
 from voicelive.turns import Turn
 
 log = logging.getLogger(__name__)

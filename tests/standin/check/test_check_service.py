@@ -14,8 +14,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
 from standin.server import StandIn
-from voicelive import VoiceLiveError
 from voicelive.connection import Connection
+from voicelive.errors import VoiceLiveError
 from voicelive.extras.check.service import Line, differences
 
 

@@ -13,9 +13,9 @@ from program import NAMED, Program
 from soundcard import VirtualSoundCard
 
 from standin.server import StandIn
-from voicelive import VoiceLiveError
-from voicelive.app.logs import Redactor
+from voicelive.errors import VoiceLiveError
 from voicelive.extras.recording import Recording
+from voicelive.text import Redactor
 from voicelive.turns import Turn
 
 LOUD = 500

@@ -20,18 +20,21 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from voicelive import VoiceLiveError, failures
-from voicelive.app.logs import Redactor, c_libraries_into
+from voicelive import failures
+from voicelive.app.logs import c_libraries_into
 from voicelive.app.options import Options
 from voicelive.app.plan import Plan
 from voicelive.app.run import open_sink, open_source
 from voicelive.app.settings import API_KEY, ENDPOINT, Found, Setting
 from voicelive.audio import BLOCK_S, SAMPLE_RATE
-from voicelive.auth import Access, access_with, fetch_tokens, needed_scopes, without_credentials
+from voicelive.auth import Access, access_with, fetch_tokens, needed_scopes
 from voicelive.devices import import_sounddevice
+from voicelive.errors import VoiceLiveError
 from voicelive.extras.check.report import Report
 from voicelive.extras.check.service import check_network, check_service
+from voicelive.service import without_credentials
 from voicelive.soundcard import Microphone, Speaker
+from voicelive.text import Redactor
 from voicelive.uplink import LEAST_PEAK, peak
 
 LISTEN_S = 1.0

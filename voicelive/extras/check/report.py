@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from voicelive import VoiceLiveError, failures
-from voicelive.app.logs import Redactor
-from voicelive.app.screen import printable
+from voicelive import failures
+from voicelive.errors import VoiceLiveError
+from voicelive.text import Redactor, printable
 
 TABLE_COLUMNS = 50  # in a terminal that is narrower, lines
 

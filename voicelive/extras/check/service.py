@@ -13,12 +13,14 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from voicelive import VoiceLiveError, failures
+from voicelive import failures
 from voicelive.app.plan import Plan, dial
-from voicelive.auth import Access, Service, in_background
+from voicelive.auth import Access, in_background
 from voicelive.connection import CONNECT_TIMEOUT_S, Connection, proxy_before
+from voicelive.errors import VoiceLiveError
 from voicelive.extras.check.report import Report
 from voicelive.reconnect import NO_ANSWER_S, SESSION_TIMEOUT_S
+from voicelive.service import Service
 from voicelive.session import (
     ANSWER_REQUEST,
     ECHO_CODES,

@@ -1,0 +1,95 @@
+"""Who looks after the sound cards of a run: what is lost is looked for again."""
+
+import ctypes
+import logging
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from voicelive.devices import TITLES, import_sounddevice
+from voicelive.errors import VoiceLiveError
+from voicelive.soundcard import Stream
+
+log = logging.getLogger(__name__)
+
+WATCH_S = 0.25
+RETRY_S = 1.0
+TRIAL = [sys.executable, "-c", "import sounddevice"]
+TRIAL_TIMEOUT_S = 10.0
+MANY_XRUNS = 3  # within XRUNS_S, after which the stream moves to a safer latency
+XRUNS_S = 10.0
+
+
+class Watch:
+    """Looks after the streams of a run, on a thread of its own, until `close`.
+
+    A device that is gone is looked for again, all streams closed meanwhile: PortAudio sees new devices
+    only when it starts anew. A stream that cannot hold its latency gets a higher one.
+    """
+
+    def __init__(self, streams: Sequence[Stream], note: Callable[[str], None]) -> None:
+        self._streams = streams
+        self._note = note
+        # The xruns of each stream so far, at each look of the last XRUNS_S.
+        self._xruns: deque[list[int]] = deque(maxlen=round(XRUNS_S / WATCH_S))
+        self._closed = threading.Event()  # set by close(), ends the thread
+        self._thread = threading.Thread(target=self._run, name="sound-watch", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more; the streams are left as they are."""
+        self._closed.set()
+        self._thread.join(WATCH_S)
+        for stream in self._streams:
+            log.info("%s: %d xruns", TITLES[stream.kind], stream.xruns)
+
+    def _run(self) -> None:
+        if sys.platform == "win32":  # WASAPI streams are opened on threads with COM only (untried)
+            ctypes.windll.ole32.CoInitialize(None)
+        while not self._closed.wait(WATCH_S):
+            if any(stream.is_lost for stream in self._streams):
+                self._restore()
+            else:
+                self._calm()
+
+    def _restore(self) -> None:
+        """Start PortAudio anew, again and again, until there is a device for each stream."""
+        lost = " and ".join(f"the {TITLES[s.kind]}" for s in self._streams if s.is_lost)
+        self._note(f"The sound card lost {lost}: looking for another.")
+        while not self._reopen_all():
+            if self._closed.wait(RETRY_S):
+                return
+        self._note("\n".join(f"{TITLES[s.kind].capitalize()}: {s.name}" for s in self._streams))
+
+    def _reopen_all(self) -> bool:
+        sd = import_sounddevice()
+        for stream in self._streams:
+            stream.shut()
+        # Where a sound server is only half there, PortAudio can abort the process: a child tries first.
+        try:
+            subprocess.run(
+                TRIAL, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=TRIAL_TIMEOUT_S
+            )
+            if sd._initialized:  # unless it did not start the last time
+                sd._terminate()
+            sd._initialize()
+            for stream in self._streams:
+                stream.open()
+        except (VoiceLiveError, sd.PortAudioError, OSError, subprocess.SubprocessError) as error:
+            log.info("not yet: %s", error)
+            return False
+        return True
+
+    def _calm(self) -> None:
+        """Give a stream with repeated xruns more time."""
+        self._xruns.append([stream.xruns for stream in self._streams])
+        for stream, before in zip(self._streams, self._xruns[0], strict=True):
+            if stream.latency == "low" and stream.xruns - before >= MANY_XRUNS:
+                log.warning("%s: %d xruns, moving to a safer latency", TITLES[stream.kind], stream.xruns)
+                stream.latency = "high"
+                stream.shut()
+                with suppress(VoiceLiveError):  # then it counts as lost
+                    stream.open()
