@@ -6,10 +6,20 @@ VENV = .venv
 PYTHONS = python3.14 python3.13 python3.12 python3.11 python3.10 python3 python
 
 IS_RECENT = import sys; sys.exit(sys.version_info < (3, 10))
-PIP_INSTALL = "$(VENV)/bin/python" -m pip install -qq --disable-pip-version-check --no-input
+# What sends packages elsewhere, such as PIP_USER=yes, is not for a virtual environment.
+PIP_INSTALL = PIP_USER=0 PIP_TARGET= PIP_PREFIX= PIP_ROOT= "$(VENV)/bin/python" -m pip install -qq \
+    --disable-pip-version-check --no-input
+ARE_FOUND = import re, sys; from importlib.metadata import version; \
+    [version(name) for file in sys.argv[1:] for name in re.findall("(?m)^\w[\w-]*", open(file).read())]
+INSTALL = $(PIP_INSTALL) -r $(1) </dev/null >&2 && "$(VENV)/bin/python" -c '$(ARE_FOUND)' $(1) || $(INSTALL_FAILED)
 INSTALL_FAILED = { echo "Installing failed: see above. To try again: make install" >&2; exit 1; }
 
-.PHONY: help install run check test bench soak lint clean
+.PHONY: help install run demo check devices test bench soak lint clean
+
+# Ctrl-C is a way out: make is not to call it an error. Whatever else fails, make ends with 2.
+run demo check devices: export VOICELIVE_CTRL_C_EXIT = 0
+# A closed stdin would give its number to the next file that is opened: /dev/null takes its place.
+AGENT = ( : 3<&0 ) 2>/dev/null || exec </dev/null; exec "$(VENV)/bin/python" voicelive_agent.py
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -17,13 +27,17 @@ help:  ## List the targets.
 install: $(VENV)/.installed  ## Make .venv, with the packages of requirements.txt.
 	@echo "$(VENV) is ready: make run"
 
-# A closed stdin would give its number to the next file that is opened: /dev/null takes its place.
 run: $(VENV)/.installed  ## Talk to the agent (VARIANT=hub: one of a hub-based project).
-	@( : 3<&0 ) 2>/dev/null || exec </dev/null; \
-	exec "$(VENV)/bin/python" voicelive_agent.py run $(VARIANT) $(ARGS)
+	@$(AGENT) run $(VARIANT) $(ARGS)
+
+demo: $(VENV)/.installed  ## Talk to the stand-in, whatever .env says: no Azure account.
+	@$(AGENT) demo $(VARIANT) $(ARGS)
 
 check: $(VENV)/.installed  ## Find out what is missing before talking (VARIANT=hub, too).
-	@"$(VENV)/bin/python" voicelive_agent.py check $(VARIANT) $(ARGS)
+	@$(AGENT) check $(VARIANT) $(ARGS)
+
+devices: $(VENV)/.installed  ## List the microphones and the speakers.
+	@$(AGENT) devices $(ARGS)
 
 # Most tests wait most of the time, and run side by side; those with a sound card want the machine for
 # themselves. Status 5: none was picked.
@@ -42,21 +56,21 @@ lint: $(VENV)/.installed-tests  ## Check style, format and types.
 	"$(VENV)/bin/python" -m ruff format --check .
 	"$(VENV)/bin/python" -m mypy
 
-clean:  ## Remove .venv and the tools' caches; logs and .env stay.
-	@echo "Removing $(VENV), .pytest_cache, .mypy_cache, .ruff_cache, .hypothesis and __pycache__."
-	@rm -rf "$(VENV)" .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## Remove .venv, builds and the tools' caches; logs and .env stay.
+	@echo "Removing $(VENV), builds, .pytest_cache, .mypy_cache, .ruff_cache, .hypothesis and __pycache__."
+	@rm -rf "$(VENV)" build dist voicelive.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name .git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
-# A stamp is written last: what was interrupted is done again.
+# A stamp is written last, where the packages are found: what was interrupted is done again.
 $(VENV)/.installed: requirements.txt
 	@$(MAKE_VENV)
 	@echo "Installing requirements.txt into $(VENV): this takes a minute." >&2
-	@$(PIP_INSTALL) -r requirements.txt </dev/null >&2 || $(INSTALL_FAILED)
+	@$(call INSTALL,requirements.txt)
 	@touch "$@"
 
 $(VENV)/.installed-tests: $(VENV)/.installed tests/requirements.txt
 	@echo "Installing tests/requirements.txt into $(VENV): this takes a minute." >&2
-	@$(PIP_INSTALL) -r tests/requirements.txt </dev/null >&2 || $(INSTALL_FAILED)
+	@$(call INSTALL,tests/requirements.txt)
 	@touch "$@"
 
 # Each name is tried by running it: version managers leave names on PATH that only fail.

@@ -79,7 +79,7 @@ def failures_told() -> Iterator[None]:
         say(failures.in_words(failure))
         raise typer.Exit(failure.exit_code) from None
     except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+        raise typer.Exit(int(os.environ.get("VOICELIVE_CTRL_C_EXIT", "130"))) from None  # make sets it
     except Exception:  # before there is a technical log
         say(f"{traceback.format_exc()}{failures.in_words(failures.bug())}")
         raise typer.Exit(EXIT_FAILED) from None
