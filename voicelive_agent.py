@@ -7,7 +7,7 @@ import typer
 
 from hub_variant import hub, hub_target
 from voicelive.app import cli, commands
-from voicelive.app.options import Options
+from voicelive.app.options import IS_INSTALLED, Options
 from voicelive.app.settings import (
     AGENT_ID,
     AGENT_NAME,
@@ -19,7 +19,9 @@ from voicelive.app.settings import (
 from voicelive.auth import AI_SCOPE
 from voicelive.service import AgentTarget
 
-app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    help=__doc__, add_completion=IS_INSTALLED, pretty_exceptions_enable=False, rich_markup_mode=None
+)
 
 
 def project_target(settings: Settings) -> AgentTarget:

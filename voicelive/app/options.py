@@ -6,7 +6,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
-ROOT = Path(__file__).resolve().parents[2]  # where the scripts, .env and logs/ are
+SOURCE = Path(__file__).resolve().parents[2]  # where the scripts are
+IS_INSTALLED = not (SOURCE / "pyproject.toml").exists()  # by pip, which leaves that behind
+ROOT = Path() if IS_INSTALLED else SOURCE  # where .env and logs/ are: the current folder, beside the scripts
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Options:
     no_mic: Annotated[bool, "Type only; ends when stdin does and all was heard."] = False
     verbose: Annotated[bool, "Show the name of each event."] = False
     record: Annotated[bool, "Keep the sound of both, and their turns, beside the logs."] = False
-    log_dir: Annotated[Path, "Folder for the two log files; else logs/ beside the script."] = ROOT / "logs"
+    log_dir: Annotated[Path, "Folder for the two log files; else logs/ beside .env."] = ROOT / "logs"
 
     def as_typed(self) -> list[str]:
         """Those that `check` takes, too, as they were typed: ["--endpoint", "https://…", …]."""

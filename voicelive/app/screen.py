@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from voicelive.app.options import IS_INSTALLED, SOURCE
 from voicelive.text import printable, quoted, shown
 
 if TYPE_CHECKING:  # 0.1 s, not where there is no terminal
@@ -21,8 +22,9 @@ def is_terminal(stream: Any) -> bool:
 
 def own_command(*arguments: str) -> str:
     """How to run this program from here, with these arguments."""
-    script = Path(__file__).resolve().parents[2] / "voicelive_agent.py"
-    return quoted(shown(Path(sys.executable)), shown(script), *arguments)
+    if IS_INSTALLED:
+        return quoted("voicelive", *arguments)
+    return quoted(shown(Path(sys.executable)), shown(SOURCE / "voicelive_agent.py"), *arguments)
 
 
 class Screen:
