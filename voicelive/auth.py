@@ -1,4 +1,4 @@
-"""Who we are and where the agent lives: tokens, headers, URL."""
+"""Who we are: tokens and headers."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -8,7 +8,6 @@ from functools import partial
 from typing import TypeVar
 
 from voicelive import failures
-from voicelive.app.settings import API_KEY, Settings
 from voicelive.service import AgentTarget, Service
 
 AI_SCOPE = "https://ai.azure.com/.default"
@@ -24,29 +23,29 @@ class Access:
     agent_token: str | None = field(default=None, repr=False)
 
 
-def sign_in(service: Service, target: AgentTarget, settings: Settings, hide: Callable[[str], None]) -> Access:
+def sign_in(service: Service, target: AgentTarget, api_key: str, hide: Callable[[str], None]) -> Access:
     """Fetch what the handshake needs, all tokens at the same time. Blocks: seconds, with a slow CLI.
 
-    Every secret is given to `hide` before anything can log it. To a plain-text endpoint on this machine
-    a made-up token is sent and nobody signs in. Raises VoiceLiveError (exit code 4) where no credential
-    of azure-identity's DefaultAzureCredential answers.
+    An API key, '' for none, takes the place of the header's token. Every secret is given to `hide` before
+    anything can log it. To a plain-text endpoint on this machine a made-up token is sent and nobody signs
+    in. Raises VoiceLiveError (exit code 4) where no credential of azure-identity's DefaultAzureCredential
+    answers.
     """
-    scopes = needed_scopes(target, settings)
+    scopes = needed_scopes(target, api_key)
     tokens = dict.fromkeys(scopes, "made-up-token") if service.is_local else fetch_tokens(scopes)
-    return access_with(tokens, target, settings, hide)
+    return access_with(tokens, target, api_key, hide)
 
 
-def needed_scopes(target: AgentTarget, settings: Settings) -> list[str]:
+def needed_scopes(target: AgentTarget, api_key: str) -> list[str]:
     """For what tokens are needed: the header, unless a key takes its place, and a classic agent."""
-    header = "" if settings.get(API_KEY) else AI_SCOPE
+    header = "" if api_key else AI_SCOPE
     return sorted({scope for scope in (header, target.agent_token_scope) if scope})
 
 
 def access_with(
-    tokens: Mapping[str, str], target: AgentTarget, settings: Settings, hide: Callable[[str], None]
+    tokens: Mapping[str, str], target: AgentTarget, api_key: str, hide: Callable[[str], None]
 ) -> Access:
     """What opens the door [how-to], of a token for each of the `needed_scopes`, or of the key."""
-    api_key = settings.get(API_KEY)
     for secret in (api_key, *tokens.values()):
         hide(secret)
     headers = {"api-key": api_key} if api_key else {"Authorization": f"Bearer {tokens[AI_SCOPE]}"}

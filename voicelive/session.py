@@ -1,13 +1,9 @@
 """What the service is asked for: a session, with a person's own fields over it; what it is told besides."""
 
-import json
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from voicelive import failures
-from voicelive.app.settings import ECHO_CANCELLATION, Settings
 from voicelive.audio import SAMPLE_RATE
 
 Message = Mapping[str, Any]
@@ -55,7 +51,6 @@ ECHO: Mapping[str, Message] = {
 ECHO_CODES = ("invalid_ec_", "change_in_ec_channels_not_allowed")  # of the errors that refuse "client"
 CLIENT_REFERENCE_SINCE = "2026-07-15"
 LEAST_SESSION_S = 120.0
-FIXED_FIELDS = ("input_audio_format", "output_audio_format", "input_audio_sampling_rate")
 
 UNIMPORTANT = "unimportant"  # event id of messages, by which an error about them is known
 ANSWER_REQUEST: Message = {"type": "response.create"}
@@ -71,15 +66,6 @@ def session_update(api_version: str, voice: str, echo: str, overrides: Message) 
     shape = merged(SESSION, UNTIL_2025_05_01_PREVIEW if is_preview else SINCE_2025_10_01)
     session = merged(shape, {"voice": {"name": voice}, **ECHO[echo]})
     return {"type": "session.update", "session": merged(session, overrides)}
-
-
-def find_echo(settings: Settings) -> str:
-    """The key of ECHO that the settings name; an impossible one is noted in `settings`."""
-    echo = settings.get(ECHO_CANCELLATION)
-    if echo in ECHO:
-        return echo
-    settings.reject(f"echo cancellation {echo!r}: must be {', '.join(ECHO)}")
-    return "off"
 
 
 def wants_reference(message: Message) -> bool:
@@ -111,23 +97,6 @@ def merged(base: Message, over: Message) -> dict[str, Any]:
         nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
         result[key] = merged(result[key], value) if nested else value
     return result
-
-
-def read_overrides(path: Path) -> dict[str, Any]:
-    """A person's session fields from a JSON file. Raises VoiceLiveError (exit code 2) for anything else."""
-    try:
-        session = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise failures.unusable_file(path, error.strerror or error) from error
-    except (ValueError, RecursionError) as error:
-        raise failures.unusable_file(path, f"no JSON ({error})") from error
-    if not isinstance(session, dict):
-        raise failures.unusable_file(path, "no JSON object of session fields, such as {...}")
-    for field in FIXED_FIELDS:
-        if session.get(field, SINCE_2025_10_01[field]) != SINCE_2025_10_01[field]:
-            wanted = json.dumps(SINCE_2025_10_01[field])
-            raise failures.unusable_file(path, f"{field} must stay {wanted}: that is what is sent and played")
-    return session
 
 
 def user_may_interrupt(message: Message) -> bool:

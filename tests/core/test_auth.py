@@ -78,7 +78,7 @@ def test_the_hub_variant_fetches_both_tokens_at_the_same_time(
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
     hidden: list[str] = []
 
-    access = sign_in(SERVICE, hub_target(settings(**HUB)), settings(), hidden.append)
+    access = sign_in(SERVICE, hub_target(settings(**HUB)), "", hidden.append)
 
     assert access.headers == {"Authorization": "Bearer token-for-ai.azure.com"}
     assert access.agent_token == "token-for-ml.azure.com"
@@ -92,7 +92,7 @@ def test_a_classic_agent_of_a_project_gets_the_token_of_the_header(
     monkeypatch.setenv("PATH", fake_az(tmp_path / "bin"))
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
 
-    access = sign_in(SERVICE, project_target(settings(**CLASSIC)), settings(), lambda _: None)
+    access = sign_in(SERVICE, project_target(settings(**CLASSIC)), "", lambda _: None)
 
     assert access == Access({"Authorization": "Bearer token-for-ai.azure.com"}, "token-for-ai.azure.com")
 
@@ -102,7 +102,7 @@ def test_who_is_not_signed_in_is_told_so_in_one_line(tmp_path: Path, monkeypatch
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
 
     with pytest.raises(VoiceLiveError) as failure:
-        sign_in(SERVICE, project_target(settings(**NAMED)), settings(), lambda _: None)
+        sign_in(SERVICE, project_target(settings(**NAMED)), "", lambda _: None)
 
     assert failure.value.exit_code == EXIT_NO_ACCESS
     assert "Not signed in for https://ai.azure.com: AzureCliCredential:" in failure.value.message
@@ -112,10 +112,9 @@ def test_who_is_not_signed_in_is_told_so_in_one_line(tmp_path: Path, monkeypatch
 
 def test_a_key_takes_the_place_of_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")  # nobody can sign in
-    keyed = Settings({}, {"AZURE_VOICE_LIVE_API_KEY": "k-0123456789"}, {})
     hidden: list[str] = []
 
-    access = sign_in(SERVICE, project_target(settings(**NAMED)), keyed, hidden.append)
+    access = sign_in(SERVICE, project_target(settings(**NAMED)), "k-0123456789", hidden.append)
 
     assert access == Access({"api-key": "k-0123456789"})
     assert hidden == ["k-0123456789"]
@@ -125,6 +124,6 @@ def test_nobody_signs_in_for_a_plain_socket_to_this_machine(monkeypatch: pytest.
     monkeypatch.setenv("PATH", "")
     local = Service("ws://127.0.0.1:1/voice-live/realtime", "2025-10-01")
 
-    access = sign_in(local, hub_target(settings(**HUB)), settings(), lambda _: None)
+    access = sign_in(local, hub_target(settings(**HUB)), "", lambda _: None)
 
     assert access == Access({"Authorization": "Bearer made-up-token"}, "made-up-token")

@@ -1,16 +1,9 @@
 """The session that is asked for."""
 
-import json
-from pathlib import Path
-
 import pytest
 
-from voicelive.app.settings import Settings
-from voicelive.errors import VoiceLiveError
 from voicelive.session import (
-    find_echo,
     merged,
-    read_overrides,
     session_update,
     user_may_interrupt,
     wants_reference,
@@ -35,20 +28,6 @@ def test_the_session_fits_its_api_version() -> None:
     }
     assert current["input_audio_sampling_rate"] == 24_000
     assert current["voice"] == {"type": "azure-standard", "name": "Ava", "temperature": 0.8}
-
-
-def test_a_persons_own_fields_are_merged_over_the_session(tmp_path: Path) -> None:
-    path = tmp_path / "session.json"
-    path.write_text(
-        '{"turn_detection": {"silence_duration_ms": 700}, "voice": {"rate": "1.2"}, "temperature": 1}'
-    )
-
-    session = session_update("2026-07-15", "Ava", "server", read_overrides(path))["session"]
-
-    assert session["turn_detection"]["silence_duration_ms"] == 700
-    assert session["turn_detection"]["type"] == "azure_semantic_vad"
-    assert session["voice"]["rate"] == "1.2" and session["voice"]["name"] == "Ava"
-    assert session["temperature"] == 1
 
 
 def test_fields_of_another_kind_replace_ours_unless_it_is_azures_too() -> None:
@@ -79,26 +58,6 @@ def test_null_turns_a_feature_off() -> None:
     assert not user_may_interrupt({"session": {"turn_detection": {"interrupt_response": False}}})
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("{", "no JSON"),
-        ("[]", "no JSON object"),
-        ("[" * 100_000, "no JSON"),
-        (json.dumps({"output_audio_format": "g711_ulaw"}), "output_audio_format must stay"),
-        (json.dumps({"input_audio_sampling_rate": 16000}), "input_audio_sampling_rate must stay 24000"),
-    ],
-)
-def test_a_session_file_that_cannot_be_used_is_explained(tmp_path: Path, text: str, said: str) -> None:
-    path = tmp_path / "session.json"
-    path.write_text(text)
-
-    with pytest.raises(VoiceLiveError, match=said) as failure:
-        read_overrides(path)
-
-    assert failure.value.exit_code == 2
-
-
 def test_merging_changes_neither() -> None:
     base, over = {"voice": {"name": "Ava"}}, {"voice": {"rate": "1.2"}}
 
@@ -115,11 +74,3 @@ def test_echo_cancellation_has_three_kinds() -> None:
     assert [wants_reference(message) for message in (server, client, off)] == [False, True, False]
     assert without_reference(client) == server
     assert without_reference(off) == off
-
-
-def test_another_kind_of_echo_cancellation_is_a_problem() -> None:
-    settings = Settings({"echo_cancellation": "loud"}, {}, {})
-    find_echo(settings)
-
-    with pytest.raises(VoiceLiveError, match="echo cancellation 'loud': must be server, client, off"):
-        settings.raise_problems()

@@ -132,8 +132,8 @@ def make_plan(find_target: FindTarget, options: Options) -> "Plan":
 
     Raises VoiceLiveError (exit code 2) for a wrong option.
     """
-    from voicelive.app.plan import Plan, find_service
-    from voicelive.session import CLIENT_REFERENCE_SINCE, find_echo, read_overrides, session_update
+    from voicelive.app.plan import Plan, find_echo, find_service, read_overrides
+    from voicelive.session import CLIENT_REFERENCE_SINCE, session_update
 
     settings = find_settings(options)
     target = find_target(settings)

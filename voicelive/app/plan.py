@@ -1,14 +1,18 @@
 """What a run is to be, and how it reaches the service, each time with fresh tokens."""
 
+import json
 import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+from voicelive import failures
 from voicelive.app.options import Options
-from voicelive.app.settings import API_VERSION, ENDPOINT, Settings
+from voicelive.app.settings import API_KEY, API_VERSION, ECHO_CANCELLATION, ENDPOINT, Settings
 from voicelive.auth import Access, in_background, sign_in
 from voicelive.connection import Connection, proxy_before
 from voicelive.service import (
@@ -22,9 +26,10 @@ from voicelive.service import (
     websocket_url,
     without_credentials,
 )
-from voicelive.session import Message, wants_reference
+from voicelive.session import ECHO, SINCE_2025_10_01, Message, wants_reference
 
 CLIENT_REFERENCE_FEATURE = "client_ec_reference:true"
+FIXED_FIELDS = ("input_audio_format", "output_audio_format", "input_audio_sampling_rate")
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Dialler:
         self._plan = plan
         if not plan.service.is_local:  # before it is asked for a token, which may tell its password
             proxy_before(urlsplit(plan.service.url).hostname or "")
-        self._sign_in = partial(sign_in, plan.service, plan.target, plan.settings, hide)
+        self._sign_in = partial(sign_in, plan.service, plan.target, plan.settings.get(API_KEY), hide)
         self._first = [in_background(self._sign_in)]
 
     def __call__(self, conversation_id: str, first_message: Message) -> Connection:
@@ -98,3 +103,29 @@ def find_service(settings: Settings, target: AgentTarget) -> Service:
             f"later: leave out {api_version} ({source}), or name a classic agent (AI_FOUNDRY_AGENT_ID)"
         )
     return Service(url, api_version)
+
+
+def find_echo(settings: Settings) -> str:
+    """The key of ECHO that the settings name; an impossible one is noted in `settings`."""
+    echo = settings.get(ECHO_CANCELLATION)
+    if echo in ECHO:
+        return echo
+    settings.reject(f"echo cancellation {echo!r}: must be {', '.join(ECHO)}")
+    return "off"
+
+
+def read_overrides(path: Path) -> dict[str, Any]:
+    """A person's session fields from a JSON file. Raises VoiceLiveError (exit code 2) for anything else."""
+    try:
+        session = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise failures.unusable_file(path, error.strerror or error) from error
+    except (ValueError, RecursionError) as error:
+        raise failures.unusable_file(path, f"no JSON ({error})") from error
+    if not isinstance(session, dict):
+        raise failures.unusable_file(path, "no JSON object of session fields, such as {...}")
+    for field in FIXED_FIELDS:
+        if session.get(field, SINCE_2025_10_01[field]) != SINCE_2025_10_01[field]:
+            wanted = json.dumps(SINCE_2025_10_01[field])
+            raise failures.unusable_file(path, f"{field} must stay {wanted}: that is what is sent and played")
+    return session

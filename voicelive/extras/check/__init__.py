@@ -164,7 +164,8 @@ def check_sign_in(report: Report, plan: Plan, hide: Callable[[str], None]) -> Ac
         hide(tokens[scope])
         return "; ".join([*names[-1:], *claims(tokens[scope])])
 
-    scopes = needed_scopes(plan.target, plan.settings)
+    api_key = plan.settings.get(API_KEY)
+    scopes = needed_scopes(plan.target, api_key)
     if plan.service.is_local:
         report.skip("token", "plain text to this machine: a made-up one is sent")
         tokens = dict.fromkeys(scopes, "made-up-token")
@@ -174,7 +175,7 @@ def check_sign_in(report: Report, plan: Plan, hide: Callable[[str], None]) -> Ac
         rows = [report.look(urlsplit(scope).netloc, partial(fetch, scope)) for scope in scopes]
         if not all(rows):
             return None
-    return access_with(tokens, plan.target, plan.settings, hide)
+    return access_with(tokens, plan.target, api_key, hide)
 
 
 @contextmanager

@@ -1,0 +1,53 @@
+"""What a run is to be, by its settings and its files."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from voicelive.app.plan import find_echo, read_overrides
+from voicelive.app.settings import Settings
+from voicelive.errors import VoiceLiveError
+from voicelive.session import session_update
+
+
+def test_a_persons_own_fields_are_merged_over_the_session(tmp_path: Path) -> None:
+    path = tmp_path / "session.json"
+    path.write_text(
+        '{"turn_detection": {"silence_duration_ms": 700}, "voice": {"rate": "1.2"}, "temperature": 1}'
+    )
+
+    session = session_update("2026-07-15", "Ava", "server", read_overrides(path))["session"]
+
+    assert session["turn_detection"]["silence_duration_ms"] == 700
+    assert session["turn_detection"]["type"] == "azure_semantic_vad"
+    assert session["voice"]["rate"] == "1.2" and session["voice"]["name"] == "Ava"
+    assert session["temperature"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "no JSON"),
+        ("[]", "no JSON object"),
+        ("[" * 100_000, "no JSON"),
+        (json.dumps({"output_audio_format": "g711_ulaw"}), "output_audio_format must stay"),
+        (json.dumps({"input_audio_sampling_rate": 16000}), "input_audio_sampling_rate must stay 24000"),
+    ],
+)
+def test_a_session_file_that_cannot_be_used_is_explained(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "session.json"
+    path.write_text(text)
+
+    with pytest.raises(VoiceLiveError, match=said) as failure:
+        read_overrides(path)
+
+    assert failure.value.exit_code == 2
+
+
+def test_another_kind_of_echo_cancellation_is_a_problem() -> None:
+    settings = Settings({"echo_cancellation": "loud"}, {}, {})
+    find_echo(settings)
+
+    with pytest.raises(VoiceLiveError, match="echo cancellation 'loud': must be server, client, off"):
+        settings.raise_problems()
