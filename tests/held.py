@@ -2,30 +2,56 @@
 
 import base64
 import io
+from collections.abc import Callable
 from typing import Any
 
-from voicelive.app.screen import Screen
 from voicelive.conversation import Conversation
 from voicelive.playback import Playback
-from voicelive.text import Redactor
 from voicelive.transcript import Transcript
-from voicelive.turns import Turns
+from voicelive.turns import Turn, Turns
 
 Event = dict[str, Any]
 SESSION_UPDATE: Event = {"type": "session.update", "session": {}}
 
 
+class Shown:
+    """What a transcript shows, in lines, as where it is read by a program."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._whose: object = None  # whose line is open
+
+    def say(self, whose: object, more: str, begun: str) -> None:
+        if whose is not self._whose:
+            self.close_line()
+        self.text += more if whose is self._whose else begun
+        self._whose = whose
+
+    def end_line(self) -> None:
+        self.close_line()
+
+    def close_line(self) -> None:
+        self.text += "\n" if self._whose else ""
+        self._whose = None
+
+
 class Held:
     """A conversation, and all that it does."""
 
-    def __init__(self, *, is_current: bool = False, first_message: Event | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        is_current: bool = False,
+        first_message: Event | None = None,
+        on_line: Callable[[str, str, str], None] | None = None,
+        keep: Callable[[Turn], None] | None = None,
+    ) -> None:
         self.playback = Playback()
         self.log = io.StringIO()
         self.notes: list[str] = []
         self.sent: list[Any] = []
-        redact = Redactor()
-        self.transcript = Transcript(Screen(redact), self.log, redact)
-        self.turns = Turns(self.playback.account)
+        self.turns = Turns(self.playback.account, keep)
+        self.transcript = Transcript(Shown(), self.log.write, on_line or self.turns.write)
         self.conversation = Conversation(
             *(self.playback, self.transcript, self.turns, self.notes.append),
             first_message=first_message or SESSION_UPDATE,

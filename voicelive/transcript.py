@@ -4,9 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Protocol
 
-from voicelive.app.screen import Screen
 from voicelive.text import printable
 
 LATE_S = 2.0  # for so long a missing line of the user's holds the answer
@@ -33,6 +32,19 @@ class _Line:
     since: float = field(default_factory=time.monotonic)
 
 
+class Screen(Protocol):
+    """Where lines are shown. None of it ever waits."""
+
+    def say(self, whose: object, more: str, begun: str) -> None:
+        """Let a line grow by `more`; where another was begun since, it goes on below, as `begun`."""
+
+    def end_line(self) -> None:
+        """The line that grew last is whole, though a mark may still follow."""
+
+    def close_line(self) -> None:
+        """Nothing more follows it."""
+
+
 class Transcript:
     """Orders the lines of a conversation, which arrive in pieces and out of order.
 
@@ -40,18 +52,20 @@ class Transcript:
     the user's that takes more than LATE_S lets the others pass and follows marked `(late)`.
     """
 
-    def __init__(self, screen: Screen, log: TextIO, redact: Callable[[str], str]) -> None:
-        self.on_line: Callable[[str, str, str], None] = lambda item_id, kind, text: None
-        """Gets each line that is whole: the item, the kind, the text."""
+    def __init__(
+        self, screen: Screen, log: Callable[[str], object], on_line: Callable[[str, str, str], None]
+    ) -> None:
+        """`log` appends a text to the log, and never waits. `on_line` gets each line that is whole: the item,
+        the kind, the text.
+        """
         self._screen = screen
-        self._log = log
-        self._redact = redact
+        self._write_log = log
+        self._on_line = on_line
         self._lock = threading.Lock()  # guards the lines: the reader adds, the main thread releases
         self._lines: dict[str, _Line] = {}  # by item, the newest
         self._waiting: list[_Line] = []  # of these, in spoken order; neither those that are through nor late
         self._last: _Line | None = None  # at the end of the log, where a mark can still follow
         self._line_break = ""  # what is to come before the next line of the log
-        self._log_failed = False
 
     def head(self, text: str) -> None:
         """A line at the top of the log, such as the agent's name, or a mark in it."""
@@ -166,7 +180,7 @@ class Transcript:
         """A whole line: into the log, with its marks."""
         if not line.text:
             return
-        self.on_line(line.item_id, line.kind, line.text)
+        self._on_line(line.item_id, line.kind, line.text)
         self._begin_log_line(f"{line.kind}:\t{line.text}{' (late)' if line.late else ''}")
         self._last = line
         if line.interrupted:
@@ -186,12 +200,3 @@ class Transcript:
         """Write a line without its line break, so that a mark can still follow."""
         self._write_log(self._line_break + text)
         self._line_break, self._last = "\n", None
-
-    def _write_log(self, text: str) -> None:
-        try:
-            self._log.write(self._redact(text))
-            self._log.flush()
-        except OSError as error:
-            if not self._log_failed:  # told once
-                self._screen.note(f"The conversation log is not written any more: {error.strerror}.")
-            self._log_failed = True

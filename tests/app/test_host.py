@@ -20,7 +20,6 @@ from voicelive.connection import Connection
 from voicelive.conversation import Conversation
 from voicelive.playback import Playback
 from voicelive.reconnect import Call
-from voicelive.text import Redactor
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 
@@ -55,9 +54,9 @@ class Service:
 
 @contextmanager
 def hosted() -> Iterator[tuple[Host, Service]]:
-    service, redact, sink = Service(), Redactor(), Playback()
-    screen = Screen(redact)
-    transcript, turns = Transcript(screen, io.StringIO(), redact), Turns(sink.account)
+    service, screen, sink = Service(), Screen(str), Playback()
+    turns = Turns(sink.account)
+    transcript = Transcript(screen, io.StringIO().write, turns.write)
     conversation = Conversation(sink, transcript, turns, screen.note, SESSION_UPDATE)
     source = Blocks(b"\xff\x7f" * (BLOCK_BYTES // 2), endless=True)
     with websocket_server(service.serve) as url:
@@ -108,6 +107,7 @@ def test_who_only_types_is_never_told_that_a_microphone_is_on(capsys: pytest.Cap
         host.types_only = True
         host._obey("m")
         host._obey("m")
+        host.screen.close()
 
         assert capsys.readouterr().err == 2 * "There is no microphone to mute: --no-mic.\n"
 

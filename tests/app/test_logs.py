@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from voicelive.app.logs import RedactingHandler, RunLogs
+from voicelive.app.logs import LogFile, LogHandler, RunLogs
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
 from voicelive.text import HIDDEN, Redactor, without_secrets
 
@@ -74,19 +74,41 @@ def test_a_traceback_is_searched_for_secrets_too() -> None:
     redact = Redactor()
     redact.hide("k-0123456789")
     stream = io.StringIO()
-    handler = RedactingHandler(stream, redact)
+    file = LogFile(stream, redact, pytest.fail)
     try:
         raise ValueError(f"no host in k-0123456789, {JWT}")
     except ValueError:
         record = logging.LogRecord("a.child", logging.ERROR, "", 0, "%s", ("k-0123456789",), sys.exc_info())
-    handler.handle(record)
+    LogHandler(file.write).handle(record)
+    file._writer.drain()
 
     assert "Traceback" in stream.getvalue()
     assert "0123456789" not in stream.getvalue() and JWT not in stream.getvalue()
 
 
+def test_a_record_whose_arguments_do_not_fit_leaves_its_traceback() -> None:
+    texts: list[str] = []
+    LogHandler(texts.append).handle(logging.LogRecord("a", logging.INFO, "", 0, "%s %s", ("one",), None))
+
+    assert "not enough arguments" in texts[0]
+
+
+def test_a_full_disk_is_told_once() -> None:
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    told: list[str] = []
+    file = LogFile(Full(), str, told.append)
+    for _ in range(2):
+        file.write("One.")
+        file._writer.drain()
+
+    assert told == ["No space left on device"]
+
+
 def test_two_runs_in_one_second_have_files_of_their_own(tmp_path: Path) -> None:
-    runs = [RunLogs(tmp_path / "logs", Redactor()) for _ in range(3)]
+    runs = [RunLogs(tmp_path / "logs", Redactor(), pytest.fail) for _ in range(3)]
 
     for number, run in enumerate(runs):
         with run.collecting():
@@ -99,7 +121,7 @@ def test_two_runs_in_one_second_have_files_of_their_own(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
 def test_only_the_owner_may_read_the_logs(tmp_path: Path) -> None:
-    logs = RunLogs(tmp_path, Redactor())
+    logs = RunLogs(tmp_path, Redactor(), pytest.fail)
 
     modes = {
         stat.S_IMODE(path.stat().st_mode)
@@ -112,7 +134,7 @@ def test_a_folder_that_takes_no_logs_is_named(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("a file")
 
     with pytest.raises(VoiceLiveError, match="logs cannot be written to") as failure:
-        RunLogs(tmp_path / "logs", Redactor())
+        RunLogs(tmp_path / "logs", Redactor(), pytest.fail)
 
     assert failure.value.exit_code == EXIT_USAGE
     assert "--log-dir" in failure.value.remedy
@@ -124,8 +146,8 @@ from pathlib import Path
 from voicelive.text import Redactor
 from voicelive.app.logs import RunLogs, c_libraries_into
 
-logs = RunLogs(Path(sys.argv[1]), Redactor())
-with logs.collecting(), c_libraries_into(logs.technical):
+logs = RunLogs(Path(sys.argv[1]), Redactor(), print)
+with logs.collecting(), c_libraries_into(logs.technical.write):
     os.write(2, b"ALSA lib: no such card\\n")
     print("for people", file=sys.stderr)
 os.write(2, b"afterwards\\n")
@@ -147,7 +169,7 @@ def test_a_thread_that_fails_leaves_its_traceback_in_the_log_only(
     def fail() -> None:
         raise RuntimeError(f"with {JWT}")
 
-    logs = RunLogs(tmp_path, Redactor())
+    logs = RunLogs(tmp_path, Redactor(), pytest.fail)
     with logs.collecting():
         thread = threading.Thread(target=fail, name="stray")
         thread.start()

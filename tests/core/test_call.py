@@ -7,20 +7,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from held import SESSION_UPDATE
+from held import SESSION_UPDATE, Shown
 from servers import websocket_server
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
 from voicelive import reconnect as module
-from voicelive.app.screen import Screen
 from voicelive.audio import BLOCK_BYTES, SILENCE
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
 from voicelive.errors import VoiceLiveError
 from voicelive.playback import Playback
 from voicelive.reconnect import Call
-from voicelive.text import Redactor
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 
@@ -55,10 +53,10 @@ def on_the_line(
     service: Callable[[ServerConnection], None], source: Blocks, before: Callable[[], object] = bool
 ) -> Iterator[Call]:
     """A call with a service of one's own, ended with the block; `before` is called before it connects."""
-    redact = Redactor()
-    transcript = Transcript(Screen(redact), io.StringIO(), redact)
     sink = Playback()
-    conversation = Conversation(sink, transcript, Turns(sink.account), lambda _: None, SESSION_UPDATE)
+    turns = Turns(sink.account)
+    transcript = Transcript(Shown(), io.StringIO().write, turns.write)
+    conversation = Conversation(sink, transcript, turns, lambda _: None, SESSION_UPDATE)
     with websocket_server(service) as url:
 
         def connect(*_: object) -> Connection:

@@ -8,20 +8,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from held import SESSION_UPDATE
+from held import SESSION_UPDATE, Shown
 from servers import answers, tcp_server, websocket_server
 from test_call import BLOCK, UPDATED, Blocks, wait_until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
 from voicelive import reconnect as module
-from voicelive.app.screen import Screen
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
 from voicelive.errors import VoiceLiveError
 from voicelive.playback import Playback
 from voicelive.reconnect import Call, delays
-from voicelive.text import Redactor
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 
@@ -33,13 +31,12 @@ class Line:
     """A call to a service of one's own, and what it does."""
 
     def __init__(self, url: str, is_current: bool = True) -> None:
-        redact = Redactor()
         self.notes: list[str] = []
         self.log = io.StringIO()
         self.asked: list[str] = []  # the conversation that each connection was to go on with
-        transcript = Transcript(Screen(redact), self.log, redact)
         sink = Playback()
         turns = Turns(sink.account)
+        transcript = Transcript(Shown(), self.log.write, turns.write)
         self.conversation = Conversation(
             sink, transcript, turns, self.notes.append, SESSION_UPDATE, is_current=is_current
         )

@@ -4,33 +4,29 @@ import io
 import re
 
 import pytest
+from held import Shown
 
 from voicelive import transcript as module
-from voicelive.app.screen import Screen
-from voicelive.text import Redactor, printable
+from voicelive.text import printable
 from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, USER, Transcript
 
 
 class Written:
     """A transcript, its log, and what it showed."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self._shown = ""
+    def __init__(self) -> None:
+        self._screen = Shown()
         self.log = io.StringIO()
-        redact = Redactor()
-        redact.hide("hunter2hunter2")
-        self.transcript = Transcript(Screen(redact), self.log, redact)
+        self.transcript = Transcript(self._screen, self.log.write, lambda *_: None)
 
     @property
     def shown(self) -> str:
-        self._shown += self._capsys.readouterr().out
-        return self._shown
+        return self._screen.text
 
 
 @pytest.fixture
-def written(capsys: pytest.CaptureFixture[str]) -> Written:
-    return Written(capsys)
+def written() -> Written:
+    return Written()
 
 
 def test_the_question_stands_above_the_answer_though_it_is_transcribed_later(written: Written) -> None:
@@ -136,43 +132,6 @@ def test_a_mark_never_stands_behind_a_line_that_is_not_its_own(written: Written)
     assert written.log.getvalue().splitlines()[1:] == ["(reconnected as sess_2)", "(interrupted)"]
 
 
-def test_on_a_terminal_the_mark_stands_behind_the_words(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    written = Written(capsys)
-    written.transcript.finish("a1", AGENT_AUDIO, "Once upon a time")
-    assert written.shown == "Agent: Once upon a time"
-    written.transcript.interrupt("a1")
-    written.transcript.close()
-
-    assert written.shown == "Agent: Once upon a time (interrupted)\n"
-
-
-def test_on_a_terminal_nothing_grows_but_the_line_that_it_belongs_to(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    monkeypatch.setattr(module, "LATE_S", -1.0)
-    written = Written(capsys)
-    written.transcript.expect("u1", USER)
-    written.transcript.add("a1", AGENT_AUDIO, "Once upon")
-    written.transcript.finish("u1", USER, "Tell me a story.")
-    written.transcript.add("a1", AGENT_AUDIO, " a time")
-    written.transcript.finish("a1", AGENT_AUDIO)
-    written.transcript.add("a2", AGENT_AUDIO, "There was")
-    written.transcript.interrupt("a1")
-    written.transcript.close()
-
-    assert written.shown.splitlines() == [
-        "Agent: Once upon",
-        "You (late): Tell me a story.",
-        "Agent:  a time",
-        "Agent: There was",
-        "(interrupted)",
-    ]
-
-
 def test_a_turn_without_words_leaves_no_line(written: Written) -> None:
     transcript = written.transcript
     transcript.expect("u1", USER)
@@ -218,24 +177,3 @@ def test_control_characters_never_reach_the_terminal_but_line_breaks_stay(writte
 
     assert written.shown == "Agent: one\ntwo31m three four\n"
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", printable("".join(map(chr, range(0x250)))))
-
-
-def test_secrets_that_the_service_repeats_are_hidden(written: Written) -> None:
-    written.transcript.finish("a1", AGENT_AUDIO, "Your key is hunter2hunter2.")
-
-    assert "hunter2" not in written.shown + written.log.getvalue()
-
-
-def test_a_full_disk_is_told_once_and_the_conversation_goes_on(
-    written: Written, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(_: str) -> int:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(written.log, "write", full)
-    written.transcript.finish("a1", AGENT_AUDIO, "One.")
-    written.transcript.finish("a2", AGENT_AUDIO, "Two.")
-
-    output = capsys.readouterr()
-    assert output.err.count("No space left on device") == 1
-    assert output.out == "Agent: One.\nAgent: Two.\n"

@@ -5,7 +5,7 @@ import time
 import pytest
 from held import SPEECH_STARTED, SPEECH_STOPPED, UPDATED, Held, added, audio, created, done, words
 
-from voicelive.turns import HASTY_TIMES, Turn, Turns
+from voicelive.turns import HASTY_TIMES, Turn
 
 SAID = {
     "type": "conversation.item.input_audio_transcription.completed",
@@ -25,11 +25,8 @@ class Kept(Held):
     """A conversation, and its turns as they are over."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.over: list[Turn] = []
-        self.turns = Turns(self.playback.account, self.over.append)
-        self.conversation.turns = self.turns
-        self.transcript.on_line = self.turns.write
+        super().__init__(keep=self.over.append)
 
     def settle(self) -> None:
         self.turns.settle(self.playback.wait_until_heard(0))

@@ -83,13 +83,12 @@ def test_two_messages_in_a_row_are_both_sent() -> None:
 
 def test_an_answer_that_was_asked_for_too_early_is_asked_for_again() -> None:
     """A turn of speech may have begun a response in the very moment."""
-    held = Held()
+    resting: list[bool] = []
+    held = Held(on_line=lambda *_: resting.append(held.conversation.is_resting))
     held.handle(UPDATED, SPEECH_STARTED)
     held.conversation.say("Hello")
 
     held.handle(created(), error("conversation_already_has_active_response"))
-    resting: list[bool] = []
-    held.transcript.on_line = lambda *_: resting.append(held.conversation.is_resting)
     held.handle(added(), words("Yes?"), done())
 
     assert kinds(held) == ["conversation.item.create", "response.create", "response.create"]

@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,6 @@ from program import ENDS_WITHIN_S, NAMED, Program, environment, fake_az
 from servers import read_head, tcp_server
 
 from standin.server import StandIn
-from voicelive.app.console import LAST_RESORT_S
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
 
@@ -111,25 +110,3 @@ def test_ctrl_c_ends_the_run_at_once(
     assert "Traceback" not in program.stderr + program.stdout
     assert program.conversation_log.endswith("\n")
     assert "Ended after" in program.stderr or moment is not closing
-
-
-def test_a_pipe_that_nobody_reads_holds_up_no_end_for_long(stand_in: StandIn, logs: Path) -> None:
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-    with suppress(BlockingIOError):
-        while True:
-            os.write(write, bytes(4096))
-    os.set_blocking(write, True)
-    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, "--no-mic", "--output", os.devnull)
-    program = Program(*arguments, log_dir=logs, stdout=write)
-    program.type("Hello")
-    program.wait_for(
-        lambda: "Ctrl-C, ends it" in program.stderr and "response.create" in program.technical_log
-    )
-
-    exit_code, seconds = program.end(program.process.terminate)
-
-    os.close(read)
-    os.close(write)
-    assert exit_code in (1, 128 + signal.SIGTERM)
-    assert seconds < LAST_RESORT_S + ENDS_WITHIN_S

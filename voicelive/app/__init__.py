@@ -8,6 +8,7 @@ plan          what a run is to be, and how it reaches the service
 run           the one place where the parts meet, and where a run ends
 console       what a person sees and types while it lasts
 screen        the terminal: one line at a time
+writer        texts on their way to a screen or a disk, so that nobody waits
 terminal      the keyboard, and what a terminal can show
 logs          the two files of a run
 """

@@ -1,6 +1,5 @@
 """What a person sees and types while the conversation lasts, and what is told at its end."""
 
-import faulthandler
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +12,6 @@ from voicelive.app.terminal import KEYS, is_live, meter, watch_keyboard
 from voicelive.reconnect import Call
 from voicelive.soundcard import Microphone, Stream
 
-LAST_RESORT_S = 5.0  # more than a goodbye takes
 SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait
 HEARS_ITSELF = (
     "The agent seems to hear itself through the microphone: use a headset, turn the loudspeaker\n"
@@ -42,9 +40,11 @@ class Host:
             return
         from voicelive.extras.live import LivePrompt  # 0.1 s, not where there is no terminal
 
-        prompt = LivePrompt(self.screen, self.status, self._obey, self._end_typing)
+        prompt = LivePrompt(self.screen.open_line, self.status, self._obey, self._end_typing)
         at_end(prompt.close)
+        at_end(self.screen.hide_prompt)
         prompt.start()
+        self.screen.show_prompt(prompt)
 
     def hold(self) -> None:
         """Start the call, and stay until it is over and all is written.
@@ -61,8 +61,6 @@ class Host:
                 self._look_for_trouble()
             self.call.check()
         finally:
-            # Where it hangs all the same, such as on a pipe that nobody reads; 2 is the technical log.
-            faulthandler.dump_traceback_later(LAST_RESORT_S, exit=True, file=2)
             try:
                 self.call.end()  # before that, there may be more to write
             finally:  # also where it is interrupted

@@ -1,84 +1,116 @@
 """The two files of a run, readable for their owner only, and what never gets into them."""
 
 import contextlib
+import faulthandler
 import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from voicelive.app.writer import Writer
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
 from voicelive.files import create
-from voicelive.text import Redactor
+from voicelive.text import Redactor, printable
 
 log = logging.getLogger(__name__)
 
 _FORMAT = "%(asctime)s:%(name)s:%(levelname)s:%(message)s"
+JOIN_TIMEOUT_S = 0.25
 
 
-class RedactingHandler(logging.StreamHandler):  # type: ignore[type-arg]  # no generic before Python 3.11
-    """Writes to the technical log; a disk that is full must not end, or litter, a conversation."""
+class LogFile:
+    """A text file of a run, without secrets, that nobody waits for."""
 
-    def __init__(self, file: TextIO, redact: Redactor) -> None:
-        super().__init__(file)
+    def __init__(self, file: TextIO, redact: Callable[[str], str], on_loss: Callable[[str], None]) -> None:
+        """`redact` gets the finished text; `on_loss` is told once why the file is not complete."""
+        self._file = file
+        self._writer = Writer("log", redact, on_loss)
+
+    def write(self, text: str) -> None:
+        """Have a text appended; never waits, from any thread."""
+        self._writer.put(self._file, text)
+
+    def close(self) -> None:
+        """Finish the file; where the disk takes nothing, it is left to the end of the process."""
+        if self._writer.close():
+            with contextlib.suppress(OSError):  # the disk is full
+                self._file.close()
+
+
+class LogHandler(logging.Handler):
+    """Writes every record, its traceback included, to the technical log."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        super().__init__()
         self.setFormatter(logging.Formatter(_FORMAT))
-        self.is_incomplete = False
-        self._redact = redact
+        self._write = write
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Without secrets: the finished text, traceback included, so that nothing gets past."""
-        return self._redact(super().format(record))
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
-        if isinstance(sys.exc_info()[1], OSError):
-            self.is_incomplete = True
-        else:
-            super().handleError(record)
+    def emit(self, record: logging.LogRecord) -> None:
+        """Never waits, whichever thread logs."""
+        try:
+            text = self.format(record)
+        except Exception:  # its arguments do not fit
+            text = traceback.format_exc()
+        self._write(text + "\n")
 
 
 class RunLogs:
     """`<timestamp>_conversation.log` for what was said, `<timestamp>_voicelive.log` for how it went."""
 
-    def __init__(self, folder: Path, redact: Redactor) -> None:
-        """Create both files. Raises VoiceLiveError (exit code 2) where the folder takes none."""
-        self._redact = redact
+    def __init__(self, folder: Path, redact: Redactor, note: Callable[[str], None]) -> None:
+        """Create both files; `note` tells a person why one of them is not complete.
+
+        Raises VoiceLiveError (exit code 2) where the folder takes none.
+        """
         self._folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._stamp, self.conversation = _create_stamped(folder)
-            self.technical = create(self.path("voicelive.log"))
+            self._stamp, conversation = _create_stamped(folder)
+            technical = create(self.path("voicelive.log"))
         except OSError as error:
             raise VoiceLiveError(
                 f"The logs cannot be written to {folder}: {error.strerror or error}.",
                 "Name another folder with --log-dir, or mend this one's permissions.",
                 EXIT_USAGE,
             ) from error
+        self.conversation = LogFile(
+            conversation, redact, lambda why: note(f"The conversation log is not written any more: {why}.")
+        )
+        self._crash_file = technical
+        self.technical = LogFile(
+            technical,
+            lambda text: printable(redact(text)),
+            lambda why: note(f"The technical log is not complete: {why}."),
+        )
 
     def path(self, name: str) -> Path:
         """A file of this run: `<folder>/<timestamp>_<name>`."""
         return self._folder / f"{self._stamp}_{name}"
 
     @contextlib.contextmanager
-    def collecting(self) -> Iterator[RedactingHandler]:
+    def collecting(self) -> Iterator[None]:
         """Send every log record of the process to the technical log until the end, then close both."""
-        handler = RedactingHandler(self.technical, self._redact)
+        handler = LogHandler(self.technical.write)
         root = logging.getLogger()
         level = root.level
         root.addHandler(handler)
         root.setLevel(logging.DEBUG)
         hook, threading.excepthook = threading.excepthook, log_thread_failure
+        faulthandler.enable(self._crash_file)  # on stderr it would be lost: see c_libraries_into
         try:
-            yield handler
+            yield
         finally:
+            faulthandler.disable()
             threading.excepthook = hook
             root.setLevel(level)
             root.removeHandler(handler)
             for file in (self.technical, self.conversation):
-                with contextlib.suppress(OSError):  # the disk is full
-                    file.close()
+                file.close()
 
 
 def log_thread_failure(failure: threading.ExceptHookArgs) -> None:
@@ -87,18 +119,30 @@ def log_thread_failure(failure: threading.ExceptHookArgs) -> None:
 
 
 @contextlib.contextmanager
-def c_libraries_into(file: TextIO) -> Iterator[None]:
-    """Let what C libraries write to the process's stderr (ALSA does) go to a file, not to the screen.
+def c_libraries_into(write: Callable[[str], object]) -> Iterator[None]:
+    """Give what C libraries write to the process's stderr (ALSA does) to `write`, not to the screen.
 
-    Meanwhile `sys.stderr` is a stream of its own to where stderr went before.
+    Meanwhile `sys.stderr` is a stream of its own to where stderr went before. A pipe is in between, for a
+    disk that hangs must not stop who plays the sound; what it holds when the process crashes is lost.
     """
     screen = os.fdopen(os.dup(2), "w", 1, sys.stderr.encoding, "replace")
+    read_end, write_end = os.pipe()
+
+    def pass_on() -> None:
+        with os.fdopen(read_end, "rb", buffering=0) as pipe:
+            while data := pipe.read(65536):
+                write(data.decode("utf-8", "replace"))
+
     with contextlib.redirect_stderr(screen):
-        os.dup2(file.fileno(), 2)
+        os.dup2(write_end, 2)
+        os.close(write_end)
+        reader = threading.Thread(target=pass_on, name="stderr", daemon=True)  # ends when nobody can write
+        reader.start()
         try:
             yield
         finally:
             os.dup2(screen.fileno(), 2)
+            reader.join(JOIN_TIMEOUT_S)  # a child process may still hold the other end
             with contextlib.suppress(OSError):  # nobody takes what was written
                 screen.close()
 

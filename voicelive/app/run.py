@@ -1,6 +1,5 @@
 """The one place where the parts meet: logs, sound, service, keyboard, and the end of a run."""
 
-import faulthandler
 import json
 import logging
 import signal
@@ -26,7 +25,7 @@ from voicelive.playback import Playback
 from voicelive.reconnect import Call
 from voicelive.session import wants_reference
 from voicelive.soundcard import Microphone, Speaker
-from voicelive.text import Redactor, shown
+from voicelive.text import Redactor, printable, shown
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 from voicelive.wav import TimedSink, TimedSource, WavSink, WavSource
@@ -45,10 +44,10 @@ def talk(plan: Plan) -> int:
     """
     sys.setswitchinterval(SWITCH_S)
     redact = Redactor()
-    logs = RunLogs(plan.options.log_dir, redact)
+    screen = Screen(redact)
+    logs = RunLogs(plan.options.log_dir, redact, screen.note)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends it as Ctrl-C does
-    with logs.collecting() as handler, c_libraries_into(logs.technical):
-        screen = Screen(redact)
+    with logs.collecting(), c_libraries_into(logs.technical.write), closing(screen):
         dialler = Dialler(plan, redact.hide)
         try:
             _converse(plan, logs, redact, screen, dialler)
@@ -56,9 +55,6 @@ def talk(plan: Plan) -> int:
         except Exception as error:
             log.exception("failed")
             failure = error if isinstance(error, VoiceLiveError) else failures.bug()
-        finally:
-            if handler.is_incomplete:
-                screen.note("The technical log is not complete: the disk is full, or the folder has gone.")
         screen.note(failures.in_words(failure))
         if dialler.request_id:
             screen.note(f"Request id: {dialler.request_id}")
@@ -72,9 +68,7 @@ def talk(plan: Plan) -> int:
 def _converse(plan: Plan, logs: RunLogs, redact: Redactor, screen: Screen, dialler: Dialler) -> None:
     """Open everything, each thing with its end on the stack, and wait until the conversation is over."""
     with ExitStack() as stack:
-        transcript = Transcript(screen, logs.conversation, redact)
-        stack.callback(transcript.close)
-        transcript.head(log_head(plan))
+        logs.conversation.write(printable(log_head(plan)) + "\n")
         screen.note(introduction(plan))
         source = stack.enter_context(closing(open_source(plan.options, screen.note)))
         sink = stack.enter_context(closing(open_sink(plan.options, logs.path("speaker.wav"), screen.note)))
@@ -85,8 +79,8 @@ def _converse(plan: Plan, logs: RunLogs, redact: Redactor, screen: Screen, diall
             files += recording.paths
         where_files_are = "Logs: " + "\n      ".join(map(shown, files))
         screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}\n{where_files_are}")
-        stack.callback(faulthandler.cancel_dump_traceback_later)  # Host's: what is above may take its time
-        call = wire(plan, dialler, transcript, source, sink, recording, screen.note)
+        call = wire(plan, dialler, screen, logs.conversation.write, source, sink, recording)
+        stack.callback(call.conversation.transcript.close)
         call.conversation.id = plan.target.query.get("conversation-id", "")
         streams = [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]
         stack.callback(Watch(streams, screen.note).close)
@@ -102,25 +96,25 @@ def _converse(plan: Plan, logs: RunLogs, redact: Redactor, screen: Screen, diall
 def wire(
     plan: Plan,
     connect: Dialler,
-    transcript: Transcript,
+    screen: Screen,
+    write_log: Callable[[str], None],
     source: Source,
     sink: Playback,
     recording: Recording | None,
-    note: Callable[[str], None],
 ) -> Call:
     """Put the parts of a conversation together; nothing moves before the call is started."""
     reference = Reference(sink) if recording or wants_reference(plan.first_message) else None
     turns = Turns(sink.account, recording.keep if recording else None)
-    transcript.on_line = turns.write
+    transcript = Transcript(screen, write_log, turns.write)
     is_current = not plan.target.is_classic
-    conversation = Conversation(sink, transcript, turns, note, plan.first_message, is_current)
+    conversation = Conversation(sink, transcript, turns, screen.note, plan.first_message, is_current)
     if plan.options.greet:
         conversation.greet()
     invitation = "Type, and Enter." if plan.options.no_mic else "Speak."
     call = Call(connect, conversation, source, invitation=invitation)
     call.uplink.reference, call.uplink.recording = reference, recording
     if plan.options.verbose:
-        call.show_event = lambda kind: note(f"Received event: {kind}")
+        call.show_event = lambda kind: screen.note(f"Received event: {kind}")
     return call
 
 

@@ -14,8 +14,6 @@ from prompt_toolkit.layout import BufferControl, FormattedTextControl, HSplit, L
 from prompt_toolkit.patch_stdout import StdoutProxy
 from prompt_toolkit.utils import get_cwidth
 
-from voicelive.app.screen import Screen
-
 REFRESH_S = 0.2
 CLOSE_TIMEOUT_S = 0.5
 
@@ -28,12 +26,12 @@ class LivePrompt:
 
     def __init__(
         self,
-        screen: Screen,
+        open_line: Callable[[], str],
         status: Callable[[], str],
         on_line: Callable[[str], None],
         on_end: Callable[[], None],
     ) -> None:
-        """It is the `prompt` of this screen. `on_line` gets what is typed, `on_end` is called for Ctrl-D."""
+        """`open_line` is what grows. `on_line` gets what is typed, `on_end` is called for Ctrl-D."""
         # To ask where the cursor is would hold up the end, and leave a slow terminal without echo.
         os.environ["PROMPT_TOOLKIT_NO_CPR"] = "1"
 
@@ -41,7 +39,7 @@ class LivePrompt:
         keys.add("c-c")(lambda event: _thread.interrupt_main())
         keys.add("c-d")(lambda event: on_end())
         self._app: Application[None] = Application(
-            arranged(lambda: screen.open_line, status, on_line),
+            arranged(open_line, status, on_line),
             key_bindings=keys,
             erase_when_done=True,
             refresh_interval=REFRESH_S,
@@ -50,12 +48,10 @@ class LivePrompt:
         self._drawn = threading.Event()  # set when it runs, or has failed to
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="terminal", daemon=True)
-        self._screen = screen
 
     def start(self) -> None:
         """Appear. close() must be sure to be called, however soon: the terminal is changed."""
         self._thread.start()
-        self._screen.prompt = self
 
     def print(self, lines: str) -> None:
         """Whole lines above the prompt."""
@@ -69,8 +65,6 @@ class LivePrompt:
         """Take the prompt away, and leave the terminal as it was: from now on no signal hinders that."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        self._screen.close_line()
-        self._screen.prompt = None
         self._is_closed = True
         if self._thread.ident is None:  # it never appeared
             return

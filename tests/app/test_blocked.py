@@ -1,0 +1,91 @@
+"""Nobody reads the screen, or the disk hangs: the sound goes on, and `q` ends the run."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from program import NAMED, ROOT, environment
+from servers import websocket_server
+from service import ScriptedService
+
+fcntl = pytest.importorskip("fcntl", reason="Windows has no such pipes")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux makes a pipe smaller")
+
+FRAMES = 72_000  # three seconds
+TIMEOUT_S = 20
+ENDS_WITHIN_S = 4  # on a free machine two
+
+# The program, whose logs are on a disk that takes nothing.
+HANGING = """
+import runpy, sys
+import voicelive.app.logs as module
+module.create = lambda path: open({pipe}, "w", 1, encoding="utf-8", closefd=False)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@contextmanager
+def full_pipe() -> Iterator[int]:
+    """A pipe of 4 KiB that is full, and that nobody reads: the end to write to."""
+    read, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(write, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(write, bytes(4096))
+    os.set_blocking(write, True)
+    try:
+        yield write
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+def heard(path: Path) -> int:
+    """How many frames of sound are in a WAV file."""
+    with suppress(OSError, EOFError, wave.Error), wave.open(str(path)) as file:
+        pcm = file.readframes(file.getnframes())
+        return int(len(pcm) - pcm.count(0)) // 2
+    return 0
+
+
+@pytest.mark.parametrize("blocked", ["stdout", "stderr", "both", "disk"])
+def test_every_frame_is_heard_and_q_ends_the_run(tmp_path: Path, blocked: str) -> None:
+    service, output = ScriptedService(), tmp_path / "heard.wav"
+    with full_pipe() as pipe, websocket_server(service.serve) as url:
+        command = [sys.executable, "voicelive_agent.py", "project", *NAMED, "--no-mic", "--verbose"]
+        command += ["--endpoint", url.replace("ws://", "http://"), "--output", str(output)]
+        command += ["--log-dir", str(tmp_path)]
+        if blocked == "disk":
+            command[1:1] = ["-c", HANGING.format(pipe=pipe)]
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment(PYTHONPATH=str(ROOT)),
+            stdin=subprocess.PIPE,
+            stdout=pipe if blocked in ("stdout", "both") else subprocess.DEVNULL,
+            stderr=pipe if blocked in ("stderr", "both") else subprocess.DEVNULL,
+            pass_fds=[pipe],
+        )
+        service.wait_for_blocks()
+        service.begin_reply()
+        for _ in range(10):
+            service.send_audio(b"\1\1" * (FRAMES // 10))
+        service.end_reply("All of it. " * 1000)
+        deadline = time.monotonic() + TIMEOUT_S
+        while heard(output) < FRAMES and time.monotonic() < deadline:
+            threading.Event().wait(0.1)  # nobody tells of a file that grows
+        frames, began = heard(output), time.monotonic()
+        process.communicate(b"q\n", timeout=TIMEOUT_S)
+
+    assert frames == FRAMES
+    assert time.monotonic() - began < ENDS_WITHIN_S
+    assert process.returncode == 0
