@@ -2,6 +2,8 @@
 
 VARIANT = project
 ARGS =
+DIR =
+WITHOUT =
 VENV = .venv
 PYTHONS = python3.14 python3.13 python3.12 python3.11 python3.10 python3 python
 
@@ -14,7 +16,7 @@ ARE_FOUND = import re, sys; from importlib.metadata import version; \
 INSTALL = $(PIP_INSTALL) -r $(1) </dev/null >&2 && "$(VENV)/bin/python" -c '$(ARE_FOUND)' $(1) || $(INSTALL_FAILED)
 INSTALL_FAILED = { echo "Installing failed: see above. To try again: make install" >&2; exit 1; }
 
-.PHONY: help install run demo check devices test bench soak lint clean
+.PHONY: help install run demo check devices test bench soak new lint clean
 
 # Ctrl-C is a way out: make is not to call it an error. Whatever else fails, make ends with 2.
 run demo check devices: export VOICELIVE_CTRL_C_EXIT = 0
@@ -49,7 +51,12 @@ bench: $(VENV)/.installed-tests  ## Measure latency, gaps, CPU and memory on a v
 	@"$(VENV)/bin/python" tests/bench.py $(ARGS)
 
 soak: $(VENV)/.installed-tests  ## Hold a long conversation on a bad line, and watch memory and logs (Linux).
-	@PYTHONPATH=. "$(VENV)/bin/python" tests/soak.py $(ARGS)
+	@PYTHONPATH=.:tests "$(VENV)/bin/python" tests/standin/soak.py $(ARGS)
+
+# No packages are needed for it.
+new:  ## Make a project of your own out of this one: DIR=../my-agent WITHOUT="check standin".
+	@$(MAKE_VENV)
+	@"$(VENV)/bin/python" new.py "$(DIR)" --without $(WITHOUT)
 
 lint: $(VENV)/.installed-tests  ## Check style, format and types.
 	"$(VENV)/bin/python" -m ruff check .
