@@ -3,15 +3,11 @@
 Hub-based projects know classic agents (asst_...) only, and name the project by a connection string.
 """
 
-import typer
-
 from voicelive.app import cli
-from voicelive.app.options import Options
+from voicelive.app.kinds import AgentKind
 from voicelive.app.settings import AGENT_ID, CONNECTION_STRING, Settings
 from voicelive.auth import ML_SCOPE
 from voicelive.service import AgentTarget
-
-app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 def hub_target(settings: Settings) -> AgentTarget:
@@ -28,15 +24,19 @@ def hub_target(settings: Settings) -> AgentTarget:
             "<region>.api.azureml.ms;<subscription>;<resource group>;<project>"
         )
     query = {"agent-id": agent_id, "agent-connection-string": connection_string}
-    return AgentTarget("hub", agent_id, project, query, agent_token_scope=ML_SCOPE)
+    return AgentTarget(agent_id, project, query, agent_token_scope=ML_SCOPE)
 
 
-@app.command()
-@cli.takes(AGENT_ID, CONNECTION_STRING)
-def hub(options: Options) -> None:
-    """Talk to an agent in a hub-based project."""
-    cli.start(hub_target, options)
-
+HUB = AgentKind(
+    name="hub",
+    help="Talk to an agent in a hub-based project.",
+    title="Hub project",
+    log_title="Hub project",
+    settings=(AGENT_ID, CONNECTION_STRING),
+    find_target=hub_target,
+    made_up={"agent_id": "asst_standin", "connection_string": "local.api.azureml.ms;0000;demo;demo"},
+)
+app = cli.add_kind(cli.new_app(__doc__), HUB)
 
 if __name__ == "__main__":
     app()

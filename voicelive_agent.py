@@ -3,11 +3,9 @@
 Without a command: `run`.
 """
 
-import typer
-
-from hub_variant import hub, hub_target
+from hub_variant import HUB
 from voicelive.app import cli, commands
-from voicelive.app.options import IS_INSTALLED, Options
+from voicelive.app.kinds import AgentKind
 from voicelive.app.settings import (
     AGENT_ID,
     AGENT_NAME,
@@ -18,10 +16,6 @@ from voicelive.app.settings import (
 )
 from voicelive.auth import AI_SCOPE
 from voicelive.service import AgentTarget
-
-app = typer.Typer(
-    help=__doc__, add_completion=IS_INSTALLED, pretty_exceptions_enable=False, rich_markup_mode=None
-)
 
 
 def project_target(settings: Settings) -> AgentTarget:
@@ -44,25 +38,25 @@ def project_target(settings: Settings) -> AgentTarget:
         settings.reject("agent name must stand before its version: name:3")
     if not name and (agent_id := settings.get(AGENT_ID)):
         query = {"agent-id": agent_id, "agent-project-name": project}
-        return AgentTarget("project", agent_id, project, query, agent_token_scope=AI_SCOPE)
+        return AgentTarget(agent_id, project, query, agent_token_scope=AI_SCOPE)
     query = {
         "agent-name": name or settings.require(AGENT_NAME, or_else=AGENT_ID),
         "agent-project-name": project,
         "agent-version": version or settings.get(AGENT_VERSION),
-        "conversation-id": settings.get(CONVERSATION_ID),
     }
-    return AgentTarget("project", name, project, query)
+    return AgentTarget(name, project, query, conversation_id=settings.get(CONVERSATION_ID))
 
 
-@app.command()
-@cli.takes(PROJECT_NAME, AGENT_NAME, AGENT_VERSION, CONVERSATION_ID, AGENT_ID)
-def project(options: Options) -> None:
-    """Talk to an agent in a Foundry project."""
-    cli.start(project_target, options)
-
-
-app.command()(hub)
-commands.add_to(app, {"project": project_target, "hub": hub_target})
+PROJECT = AgentKind(
+    name="project",
+    help="Talk to an agent in a Foundry project.",
+    title="Foundry project",
+    settings=(PROJECT_NAME, AGENT_NAME, AGENT_VERSION, CONVERSATION_ID, AGENT_ID),
+    find_target=project_target,
+    made_up={"project_name": "demo", "agent_name": "stand-in"},
+)
+app = cli.new_app(__doc__)
+commands.add_to(app, PROJECT, HUB)
 
 if __name__ == "__main__":
     app()

@@ -22,11 +22,11 @@ class AgentTarget:
     where the agent gets a second token in the query.
     """
 
-    variant: str
     agent: str
     project: str
     query: Mapping[str, str]
     agent_token_scope: str | None = None
+    conversation_id: str = ""  # of the Foundry conversation to go on with; '' begins a new one
 
     @property
     def is_classic(self) -> bool:
@@ -97,5 +97,6 @@ def request_url(service: Service, target: AgentTarget, agent_token: str | None, 
     `features` are those that the service wants to be asked for in it [how-to].
     """
     query = {"api-version": service.api_version, **target.query, "features": features}
+    query["conversation-id"] = target.conversation_id
     query["agent-access-token"] = agent_token or ""
     return f"{service.url}?" + urlencode({k: v for k, v in query.items() if v}, quote_via=quote)

@@ -1,6 +1,5 @@
 """Which agent the settings mean: how a project or a hub names it, and what is said where they do not."""
 
-from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -9,7 +8,6 @@ from test_auth import CLASSIC, HUB, NAMED, SERVICE, problems, settings
 from hub_variant import hub_target
 from voicelive.app.plan import find_service
 from voicelive.app.settings import Settings
-from voicelive.errors import VoiceLiveError
 from voicelive.service import AgentTarget, request_url
 from voicelive_agent import project_target
 
@@ -120,19 +118,6 @@ def test_an_api_version_that_the_route_cannot_have_is_named(
 
     assert said in problems(found)
     assert "--api-version" in problems(found)
-
-
-@pytest.mark.parametrize(("find_target", "check"), [(project_target, "check`"), (hub_target, "check hub`")])
-def test_who_misses_a_setting_is_sent_to_the_check_of_that_variant(
-    find_target: Callable[[Settings], AgentTarget], check: str
-) -> None:
-    found = settings()
-    find_target(found)
-
-    with pytest.raises(VoiceLiveError) as failure:
-        found.raise_problems()
-
-    assert f"voicelive_agent.py {check} shows what counts" in failure.value.remedy
 
 
 def test_a_connection_string_of_another_shape_is_named() -> None:

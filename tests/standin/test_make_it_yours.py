@@ -61,13 +61,9 @@ def edit(path: Path, diff: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def talk(
-    copy: Path, stand_in: StandIn, logs: Path, *sound: str, script: str = "voicelive_agent.py"
-) -> Program:
-    names = NAMED if script == "voicelive_agent.py" else ()
-    first = ("project",) if names else ()
-    command = (*first, "--endpoint", stand_in.endpoint, *names, *sound)
-    return Program(*command, log_dir=logs, script=script, cwd=copy, env=environment(PYTHONPATH=""))
+def talk(copy: Path, stand_in: StandIn, logs: Path, *sound: str) -> Program:
+    command = ("project", "--endpoint", stand_in.endpoint, *NAMED, *sound)
+    return Program(*command, log_dir=logs, cwd=copy, env=environment(PYTHONPATH=""))
 
 
 def test_the_session_is_changed(copy: Path, stand_in: StandIn, logs: Path, sound: tuple[str, ...]) -> None:
@@ -124,11 +120,16 @@ def test_sound_goes_somewhere_else(copy: Path, stand_in: StandIn, logs: Path, qu
     assert any((logs / "agent.pcm").read_bytes())
 
 
-def test_a_third_script(copy: Path, stand_in: StandIn, logs: Path, sound: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("script", ["model_variant.py", "voicelive_agent.py"])
+def test_a_third_kind_of_agent(
+    copy: Path, stand_in: StandIn, logs: Path, sound: tuple[str, ...], script: str
+) -> None:
     change(copy, "Another kind of agent")
     before = len(stand_in.sessions)
+    command = ("run", "model") if script == "voicelive_agent.py" else ()
+    env = environment(PYTHONPATH="", AZURE_VOICE_LIVE_ENDPOINT=stand_in.endpoint)
 
-    program = talk(copy, stand_in, logs, *sound, script="model_variant.py")
+    program = Program(*command, *sound, script=script, log_dir=logs, cwd=copy, env=env)
 
     assert program.wait() == 0, program.stderr
     assert stand_in.sessions[before].query["model"] == "gpt-4.1-mini"

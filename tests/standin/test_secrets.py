@@ -13,6 +13,7 @@ from program import NAMED, ROOT, environment
 from servers import answers, forwards_to, read_head, tcp_server, websocket_server
 from websockets.sync.server import ServerConnection
 
+import hub_variant
 from standin.server import StandIn
 from voicelive.app.options import Options
 from voicelive.app.plan import Plan
@@ -211,11 +212,11 @@ def test_a_sign_in_that_fails_shows_none(tmp_path: Path, machine: Machine, logs:
 
 def test_what_our_objects_show_of_themselves() -> None:
     settings = Settings({}, {"AZURE_VOICE_LIVE_API_KEY": KEY}, {"AZURE_VOICE_LIVE_API_KEY": KEY})
-    target = AgentTarget("hub", "asst_1", "p", {"agent-id": "asst_1"}, "https://ml.azure.com/.default")
+    target = AgentTarget("asst_1", "p", {"agent-id": "asst_1"}, "https://ml.azure.com/.default")
     service = Service("wss://localhost/voice-live/realtime", "2025-05-01-preview")
     access = Access({"Authorization": f"Bearer {JWT}", "api-key": KEY}, OPAQUE)
     first_message = session_update("2025-05-01-preview", "v", "server", {})
-    plan = Plan(target, service, settings, Options(), first_message)
+    plan = Plan(hub_variant.HUB, target, service, settings, Options(), first_message)
     refusal = "HTTP/1.1 401 Unauthorized\nContent-Length: 0\n\n"
     with tcp_server(answers(refusal)) as port, pytest.raises(VoiceLiveError) as failure:
         Connection(

@@ -2,8 +2,10 @@
 
 settings      where every value comes from: flag, shell, .env, default
 options       what a command is given besides
+kinds         a kind of agent
+extras        what may be left out, and where it takes part
 cli           from the command line to a conversation
-commands      the commands that serve both kinds of project
+commands      the commands of the program
 plan          what a run is to be, and how it reaches the service
 run           the one place where the parts meet, and where a run ends
 console       what a person sees and types while it lasts

@@ -6,53 +6,65 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, get_args, get_origin
 
 import typer
 
 from voicelive import failures
-from voicelive.app.options import ROOT, Options
-from voicelive.app.settings import OF_EVERY_COMMAND, VOICE, Setting, Settings, read_env_file
+from voicelive.app.extras import extras
+from voicelive.app.kinds import AgentKind
+from voicelive.app.options import IS_INSTALLED, ROOT, Options, RunOptions
+from voicelive.app.settings import OF_EVERY_COMMAND, VOICE, Settings, read_env_file
 from voicelive.errors import EXIT_FAILED, EXIT_USAGE, VoiceLiveError
-from voicelive.service import AgentTarget
 from voicelive.text import printable, without_secrets
 
 if TYPE_CHECKING:  # imported late below, so that --help need not wait for numpy
     from voicelive.app.plan import Plan
 
-FindTarget = Callable[[Settings], AgentTarget]
 
-
-def takes(
-    *settings: Setting, without: tuple[str, ...] = ()
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command, whose first parameter is `options: Options`, an option for each of these settings, for
-    those OF_EVERY_COMMAND, and for each field of `Options` but those named by `without`.
+def takes(*kinds: AgentKind, by_name: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command, `command(options, kind)`, an option for each setting OF_EVERY_COMMAND, for each field
+    with a help of the class of its `options`, for each setting of the `kinds` (`by_name`), and an argument
+    that picks one of them.
 
     What fails is said in words, with the exit code that belongs to it.
     """
-    flags = [*settings, *OF_EVERY_COMMAND]
-    others = [field for field in fields(Options) if field.name not in ("flags", "is_demo", *without)]
+    named = [setting for kind in kinds for setting in kind.settings] if by_name else []
+    flags = [*dict.fromkeys(named), *OF_EVERY_COMMAND]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        options, _, *own = inspect.signature(command, eval_str=True).parameters.values()
+        others = [field for field in fields(options.annotation) if get_origin(field.type) is Annotated]
+
         @functools.wraps(command)
-        def wrapper(**given: Any) -> None:
+        def wrapper(variant: str = kinds[0].name, **given: Any) -> None:
+            kind = next(kind for kind in kinds if kind.name == variant)
             values = {flag.name: given.pop(flag.name) for flag in flags}
             shared = {other.name: given.pop(other.name) for other in others}
             with failures_told():
-                command(Options(values, **shared), **given)
+                command(options.annotation(values, **shared), kind, **given)
 
-        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
-        parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in own]
+        parameters = [_variant(kinds)] if len(kinds) > 1 else []
+        parameters += [p.replace(kind=p.KEYWORD_ONLY) for p in own]
         parameters += [_parameter(f.name, (str | None, f.help), None, f.default) for f in flags]
         parameters += [_parameter(o.name, get_args(o.type), o.default) for o in others]
         wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         return wrapper
 
     return decorate
+
+
+def _variant(kinds: Sequence[AgentKind]) -> inspect.Parameter:
+    """The argument that names one of the kinds, the first unless it is given."""
+    literal: Any = Literal
+    names = literal[tuple(kind.name for kind in kinds)]
+    about: Any = Annotated[names, typer.Argument(help="The kind of project.")]
+    return inspect.Parameter(
+        "variant", inspect.Parameter.KEYWORD_ONLY, default=kinds[0].name, annotation=about
+    )
 
 
 def _parameter(name: str, about: tuple[Any, ...], default: Any, shown: str = "") -> inspect.Parameter:
@@ -113,21 +125,43 @@ def say(text: str) -> None:
 
 def find_settings(options: Options) -> Settings:
     """The settings of a run: flags, shell and .env; in the demo the flags alone."""
-    if options.is_demo:
+    if options.sample:
         return Settings(options.flags, {}, {})
     return Settings(options.flags, os.environ, read_env_file(ROOT / ".env"))
 
 
-def start(find_target: FindTarget, options: Options) -> NoReturn:
+def new_app(help: str | None) -> typer.Typer:
+    """A program without commands so far."""
+    return typer.Typer(
+        help=help, add_completion=IS_INSTALLED, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
+
+
+def add_kind(app: typer.Typer, kind: AgentKind) -> typer.Typer:
+    """Add the command that talks to an agent of this kind; the app."""
+
+    def talk(options: RunOptions, kind: AgentKind) -> None:
+        start(kind, options)
+
+    app.command(kind.name, help=kind.help)(takes(kind)(talk))
+    return app
+
+
+def start(kind: AgentKind, options: RunOptions) -> NoReturn:
     """Check everything that a person can get wrong, all at once, then hold the conversation, and exit."""
     from voicelive.app.run import talk
 
-    plan = make_plan(find_target, options)
-    plan.settings.raise_problems()
-    raise typer.Exit(talk(plan))
+    plan = make_plan(kind, options)
+    plan.settings.raise_problems(hints(kind))
+    raise typer.Exit(talk(plan, options))
 
 
-def make_plan(find_target: FindTarget, options: Options) -> "Plan":
+def hints(kind: AgentKind) -> list[str]:
+    """Where to turn to when settings are missing."""
+    return [hint for extra in extras() if (hint := extra.hint(kind))]
+
+
+def make_plan(kind: AgentKind, options: Options) -> "Plan":
     """What the settings and the options come to; what is wrong with the former is noted in them.
 
     Raises VoiceLiveError (exit code 2) for a wrong option.
@@ -136,7 +170,7 @@ def make_plan(find_target: FindTarget, options: Options) -> "Plan":
     from voicelive.session import CLIENT_REFERENCE_SINCE, session_update
 
     settings = find_settings(options)
-    target = find_target(settings)
+    target = kind.find_target(settings)
     service = find_service(settings, target)
     echo = find_echo(settings)
     if echo == "client" and service.api_version < CLIENT_REFERENCE_SINCE:
@@ -149,4 +183,4 @@ def make_plan(find_target: FindTarget, options: Options) -> "Plan":
     if options.input and options.no_mic:
         raise VoiceLiveError("--input and --no-mic exclude each other.", "", EXIT_USAGE)
     first_message = session_update(service.api_version, settings.get(VOICE), echo, overrides)
-    return Plan(target, service, settings, options, first_message)
+    return Plan(kind, target, service, settings, options, first_message)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from voicelive import failures
+from voicelive.app.kinds import AgentKind
 from voicelive.app.options import Options
 from voicelive.app.settings import API_KEY, API_VERSION, ECHO_CANCELLATION, ENDPOINT, Settings
 from voicelive.auth import Access, in_background, sign_in
@@ -36,6 +37,7 @@ FIXED_FIELDS = ("input_audio_format", "output_audio_format", "input_audio_sampli
 class Plan:
     """All that is decided before anything is opened."""
 
+    kind: AgentKind
     target: AgentTarget
     service: Service
     settings: Settings
@@ -62,8 +64,7 @@ class Dialler:
         """
         access = self._first.pop().result() if self._first else self._sign_in()
         self.request_id = str(uuid.uuid4())
-        query = {**self._plan.target.query, "conversation-id": conversation_id}  # '' also where one was set
-        target = replace(self._plan.target, query=query)
+        target = replace(self._plan.target, conversation_id=conversation_id)
         plan = replace(self._plan, target=target, first_message=first_message)
         return dial(plan, access, self.request_id)
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from voicelive import failures
 from voicelive.app.console import Host
+from voicelive.app.extras import extras
 from voicelive.app.logs import RunLogs, c_libraries_into
-from voicelive.app.options import Options
+from voicelive.app.options import Options, RunOptions
 from voicelive.app.plan import Dialler, Plan
-from voicelive.app.screen import Screen, is_terminal, own_command
+from voicelive.app.screen import Screen, is_terminal
 from voicelive.audio import SILENCE, Source
 from voicelive.conversation import Conversation
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
@@ -33,11 +34,9 @@ from voicelive.wav import TimedSink, TimedSource, WavSink, WavSource
 log = logging.getLogger(__name__)
 
 SWITCH_S = 0.0005  # for so long an audio callback waits for another thread, not for Python's 5 ms
-KINDS = {"project": "Foundry project", "hub": "Hub project"}  # by variant
-SAMPLE = Path(__file__).resolve().parents[2] / "standin" / "sample.wav"
 
 
-def talk(plan: Plan) -> int:
+def talk(plan: Plan, options: RunOptions) -> int:
     """Hold one conversation, from the log files to the last line; the exit code.
 
     Raises VoiceLiveError only where the logs cannot be written; other failures are shown and logged.
@@ -45,12 +44,12 @@ def talk(plan: Plan) -> int:
     sys.setswitchinterval(SWITCH_S)
     redact = Redactor()
     screen = Screen(redact)
-    logs = RunLogs(plan.options.log_dir, redact, screen.note)
+    logs = RunLogs(options.log_dir, redact, screen.note)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends it as Ctrl-C does
     with logs.collecting(), c_libraries_into(logs.technical.write), closing(screen):
         dialler = Dialler(plan, redact.hide)
         try:
-            _converse(plan, logs, redact, screen, dialler)
+            _converse(plan, options, logs, redact, screen, dialler)
             return 0
         except Exception as error:
             log.exception("failed")
@@ -59,33 +58,35 @@ def talk(plan: Plan) -> int:
         if dialler.request_id:
             screen.note(f"Request id: {dialler.request_id}")
         screen.note(f"Technical log: {shown(logs.path('voicelive.log'))}")
-        if plan.target.variant in KINDS and not plan.options.is_demo:
-            command = own_command("check", plan.target.variant, *plan.options.as_typed())
-            screen.note(f"To look at each part: {command}")
+        for line in (extra.look_closer(plan.kind, options) for extra in extras()):
+            if line and not options.sample:
+                screen.note(line)
         return failure.exit_code
 
 
-def _converse(plan: Plan, logs: RunLogs, redact: Redactor, screen: Screen, dialler: Dialler) -> None:
+def _converse(
+    plan: Plan, options: RunOptions, logs: RunLogs, redact: Redactor, screen: Screen, dialler: Dialler
+) -> None:
     """Open everything, each thing with its end on the stack, and wait until the conversation is over."""
     with ExitStack() as stack:
         logs.conversation.write(printable(log_head(plan)) + "\n")
         screen.note(introduction(plan))
-        source = stack.enter_context(closing(open_source(plan.options, screen.note)))
-        sink = stack.enter_context(closing(open_sink(plan.options, logs.path("speaker.wav"), screen.note)))
+        source = stack.enter_context(closing(open_source(options, screen.note)))
+        sink = stack.enter_context(closing(open_sink(options, logs.path("speaker.wav"), screen.note)))
         files, recording = [logs.path("conversation.log"), logs.path("voicelive.log")], None
-        if plan.options.record:
+        if options.record:
             recording = Recording(logs.path("conversation"), redact, screen.note)
             stack.callback(recording.close)
             files += recording.paths
         where_files_are = "Logs: " + "\n      ".join(map(shown, files))
         screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}\n{where_files_are}")
-        call = wire(plan, dialler, screen, logs.conversation.write, source, sink, recording)
+        call = wire(plan, options, dialler, screen, logs.conversation.write, source, sink, recording)
         stack.callback(call.conversation.transcript.close)
-        call.conversation.id = plan.target.query.get("conversation-id", "")
+        call.conversation.id = plan.target.conversation_id
         streams = [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]
         stack.callback(Watch(streams, screen.note).close)
         screen.note("q and Enter, or Ctrl-C, ends it; ? and Enter lists the keys.")
-        host = Host(call, screen, streams, plan.options.no_mic)
+        host = Host(call, screen, streams, options.no_mic)
         host.listen_to_keyboard(stack.callback)
         stack.callback(screen.note, where_files_are)
         host.hold()
@@ -95,6 +96,7 @@ def _converse(plan: Plan, logs: RunLogs, redact: Redactor, screen: Screen, diall
 
 def wire(
     plan: Plan,
+    options: RunOptions,
     connect: Dialler,
     screen: Screen,
     write_log: Callable[[str], None],
@@ -108,12 +110,12 @@ def wire(
     transcript = Transcript(screen, write_log, turns.write)
     is_current = not plan.target.is_classic
     conversation = Conversation(sink, transcript, turns, screen.note, plan.first_message, is_current)
-    if plan.options.greet:
+    if options.greet:
         conversation.greet()
-    invitation = "Type, and Enter." if plan.options.no_mic else "Speak."
+    invitation = "Type, and Enter." if options.no_mic else "Speak."
     call = Call(connect, conversation, source, invitation=invitation)
     call.uplink.reference, call.uplink.recording = reference, recording
-    if plan.options.verbose:
+    if options.verbose:
         call.show_event = lambda kind: screen.note(f"Received event: {kind}")
     return call
 
@@ -122,10 +124,10 @@ def introduction(plan: Plan) -> str:
     """Who talks to whom, for the screen."""
     target, service = plan.target, plan.service
     lines = [
-        f"{KINDS.get(target.variant, target.variant)} {target.project}, agent {target.agent}",
+        f"{plan.kind.title} {target.project}, agent {target.agent}",
         f"Service: {service.host}, api-version {service.api_version}",
     ]
-    if target.is_classic and not plan.options.is_demo:
+    if target.is_classic and not plan.options.sample:
         lines.append(
             "Agents by id are deprecated since 2026-08-31: make a current agent in the Foundry portal and "
             "name it with AI_FOUNDRY_AGENT_NAME."
@@ -135,11 +137,10 @@ def introduction(plan: Plan) -> str:
 
 def log_head(plan: Plan) -> str:
     """The first lines of the conversation log."""
-    project = "Hub project" if plan.target.variant == "hub" else "Project name"
     lines = [
         "Agent Session Log:",
         f"Using agent: {plan.target.agent}",
-        f"{project}: {plan.target.project}",
+        f"{plan.kind.log_title}: {plan.target.project}",
         f"Session Config: {json.dumps(plan.first_message)}",
     ]
     return "\n".join(lines)
@@ -157,10 +158,10 @@ def open_source(options: Options, note: Callable[[str], None] = log.info) -> Sou
     try:
         return Microphone(options.input_device)
     except VoiceLiveError as failure:
-        if not options.is_demo or failure.exit_code == EXIT_USAGE:
+        if not options.sample or failure.exit_code == EXIT_USAGE:
             raise
         note(f"{failure.message} A recorded sample speaks in your place.")
-        return WavSource(SAMPLE, then=repeat(SILENCE) if is_terminal(sys.stdin) else ())
+        return WavSource(options.sample, then=repeat(SILENCE) if is_terminal(sys.stdin) else ())
 
 
 def open_sink(options: Options, instead: Path, note: Callable[[str], None] = log.info) -> Playback:
@@ -173,7 +174,7 @@ def open_sink(options: Options, instead: Path, note: Callable[[str], None] = log
     try:
         return Speaker(options.output_device)
     except VoiceLiveError as failure:
-        if not options.is_demo or failure.exit_code == EXIT_USAGE:
+        if not options.sample or failure.exit_code == EXIT_USAGE:
             raise
         note(f"{failure.message} A file takes what you would hear.")
         return WavSink(instead)

@@ -1,7 +1,7 @@
 """Settings: the value of each, where it came from, and all that is wrong with them at once."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -9,7 +9,6 @@ from pathlib import Path
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
-from voicelive.app.screen import own_command
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
 
 
@@ -83,7 +82,6 @@ VOICE = Setting(
 )
 
 OF_EVERY_COMMAND = (ENDPOINT, API_VERSION, VOICE, ECHO_CANCELLATION)
-OF_AN_AGENT = (PROJECT_NAME, AGENT_NAME, AGENT_VERSION, CONVERSATION_ID, AGENT_ID, CONNECTION_STRING)
 
 
 @dataclass(frozen=True)
@@ -150,16 +148,17 @@ class Settings:
         """Note one more thing that is wrong."""
         self._problems.append(problem)
 
-    def raise_problems(self) -> None:
-        """Raise VoiceLiveError (exit code 2) that names everything noted so far, if anything."""
+    def raise_problems(self, hints: Sequence[str] = ()) -> None:
+        """Raise VoiceLiveError (exit code 2) that names everything noted so far, if anything.
+
+        The remedy ends with the `hints`, parts of a sentence.
+        """
         if self._problems:
-            check = ("check", "hub") if CONNECTION_STRING in self.found else ("check",)
             copy = "" if self._env_file else "Copy .env.example to .env and fill it in. "
+            where = "README says where in the portal each value is found."
             raise VoiceLiveError(
                 "These settings need a look:\n" + "\n".join(f"  {p}" for p in self._problems),
-                f"{copy}README says where in the portal each value is found. "
-                f"`{own_command(*check)}` shows what counts and where it comes from; "
-                f"`{own_command('demo')}` needs none.",
+                f"{copy}{where} {'; '.join(hints)}{'.' if hints else ''}".rstrip(),
                 EXIT_USAGE,
             )
 

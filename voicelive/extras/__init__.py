@@ -1,5 +1,6 @@
 """What may be left out.
 
+demo          the stand-in in place of the service
 check         what is missing before one can talk
 recording     sound and turns, in two files
 echo          what was played while the microphone heard a block

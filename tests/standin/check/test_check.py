@@ -17,7 +17,7 @@ from pulseaudio import SAMPLE_RATE_HZ
 from soundcard import VirtualSoundCard
 
 from standin.server import StandIn
-from voicelive.extras.check import claims
+from voicelive.extras.check.rows import claims
 
 KEY = "k-0123456789"
 

@@ -1,218 +1,57 @@
-"""What is missing before one can talk: settings, sound, sign-in, network, service, in this order.
+"""`check`: what is missing before one can talk, row by row (rows, service), and how it is shown (report)."""
 
-Every row looks through the very piece that a conversation uses, and fails in its words.
-"""
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Annotated
 
-import base64
-import json
-import logging
-import math
-import os
-import re
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from functools import partial
-from itertools import islice
-from pathlib import Path
-from urllib.parse import urlsplit
+import typer
 
-import numpy as np
-
-from voicelive import failures
-from voicelive.app.logs import c_libraries_into
+from voicelive.app import cli
+from voicelive.app.extras import Extra
+from voicelive.app.kinds import AgentKind
 from voicelive.app.options import Options
-from voicelive.app.plan import Plan
-from voicelive.app.run import open_sink, open_source
-from voicelive.app.settings import API_KEY, ENDPOINT, Found, Setting
-from voicelive.audio import BLOCK_S, SAMPLE_RATE
-from voicelive.auth import Access, access_with, fetch_tokens, needed_scopes
-from voicelive.devices import import_sounddevice
-from voicelive.errors import VoiceLiveError
-from voicelive.extras.check.report import Report
-from voicelive.extras.check.service import check_network, check_service
-from voicelive.service import without_credentials
-from voicelive.soundcard import Microphone, Speaker
-from voicelive.text import Redactor
-from voicelive.uplink import LEAST_PEAK, peak
+from voicelive.app.screen import own_command
 
-LISTEN_S = 1.0
-NO_SOUND_S = 3.0  # for so long a microphone may take for one second of sound
-TONE_HZ, TONE_S, TONE_LEVEL = 440, 0.5, 0.2
+TALK = "Have the agent answer a hello: this costs, and it may act."
 
 
-def check_all(plan: Plan, tone: bool, hello: bool) -> int:
-    """Show a row for each thing that a conversation needs; the exit code of the first that fails.
+class Check(Extra):
+    """The command, and the way to it for whom something fails."""
 
-    `tone` plays a short one. `hello` has the agent answer a typed "Hello.": that costs, and it may act.
-    """
-    logging.getLogger().addHandler(logging.NullHandler())  # else warnings are shown as they are
-    redact = Redactor()
-    redact.hide(plan.settings.get(API_KEY))
-    report = Report(redact)
-    with c_libraries_into(lambda text: None):
-        report.head("Settings")
-        is_set = check_settings(report, plan)
-        report.head("Sound")
-        check_sound(report, plan, tone)
-        report.head("Sign-in")
-        access = check_sign_in(report, plan, redact.hide)
-        report.head("Network")
-        is_reached = check_network(report, plan)
-        report.head("Service")
-        if is_set and is_reached and access:
-            check_service(report, plan, access, hello)
-        else:
-            report.skip("handshake", "needs all of the above but the sound")
-    return report.conclude()
+    def add_to(self, app: typer.Typer, kinds: Sequence[AgentKind]) -> None:
+        """Add check."""
 
+        @app.command()
+        @cli.takes(*kinds)
+        def check(
+            options: Options,
+            kind: AgentKind,
+            tone: Annotated[bool, typer.Option("--tone", help="Play a short tone on the speaker.")] = False,
+            talk: Annotated[bool, typer.Option("--talk", help=TALK)] = False,
+        ) -> None:
+            """Find out what is missing before talking: settings, sound, sign-in, network, service."""
+            from voicelive.extras.check.rows import check_all
 
-def check_settings(report: Report, plan: Plan) -> bool:
-    """A row for each that is set, and one for all that are missing or impossible; whether none is."""
-    for setting, found in plan.settings.found.items():
-        name = setting.name.replace("_", " ")
-        if found.value:
-            report.look(name, partial(described, setting, found))
-        elif setting.name == "api_version":
-            report.look(name, lambda: f"{plan.service.api_version} (default)")
+            raise typer.Exit(check_all(cli.make_plan(kind, options), tone, talk))
 
-    def problems() -> str:
-        plan.settings.raise_problems()
-        return "nothing is missing"
+    def hint(self, kind: AgentKind) -> str:
+        """What it shows."""
+        return f"`{own_command('check', kind.name)}` shows what counts and where it comes from"
 
-    return report.look("all needed", problems)
+    def look_closer(self, kind: AgentKind, options: Options) -> str:
+        """The same run, checked."""
+        return f"To look at each part: {own_command('check', kind.name, *as_typed(options))}"
 
 
-def described(setting: Setting, found: Found) -> str:
-    """A setting's value, unless it is a secret, and where it came from."""
-    value = f"set ({len(found.value)} characters)" if setting.secret else found.value
-    return f"{without_credentials(value) if setting == ENDPOINT else value} ({found.source})"
+def as_typed(options: Options) -> list[str]:
+    """The options of `check` as they were typed: ["--endpoint", "https://…", …]."""
+    names = [field.name for field in fields(Options) if field.name not in ("flags", "sample")]
+    typed = []
+    for name, value in {**options.flags, **{name: getattr(options, name) for name in names}}.items():
+        if value:
+            flag = "--" + name.replace("_", "-")
+            typed += [flag] if value is True else [flag, str(value)]
+    return typed
 
 
-def check_sound(report: Report, plan: Plan, tone: bool) -> None:
-    """PortAudio, one second of the microphone, the speaker."""
-    options = plan.options
-    is_replaced = options.input or options.no_mic
-    has_portaudio = not (is_replaced and options.output) and report.look("PortAudio", portaudio)
-    if has_portaudio or is_replaced:
-        report.look("microphone", lambda: listen(options))
-    if options.output:
-        report.look("speaker", partial(replaceable, options.output))
-    elif has_portaudio:
-        report.look("speaker", lambda: play(options, tone))
-
-
-def portaudio() -> str:
-    """The version of PortAudio, and of its Python side."""
-    sd = import_sounddevice()
-    return f"{sd.get_portaudio_version()[1].partition(',')[0]}, sounddevice {sd.__version__}"
-
-
-def listen(options: Options) -> str:
-    """What the microphone is, or is replaced by. Raises VoiceLiveError."""
-    with closing(open_source(options)) as source:
-        return f"{source.stream.about}; {level(source)}" if isinstance(source, Microphone) else source.name
-
-
-def level(microphone: Microphone) -> str:
-    """How loud it is for a second, in dB below full scale. Raises VoiceLiveError for one that is silent."""
-    timer = threading.Timer(NO_SOUND_S, microphone.close)  # ends the iteration, if nothing comes
-    timer.daemon = True
-    timer.start()
-    blocks = list(islice(microphone, round(LISTEN_S / BLOCK_S)))
-    timer.cancel()
-    pcm = b"".join(blocks)
-    if len(blocks) < round(LISTEN_S / BLOCK_S):
-        raise VoiceLiveError(
-            f"{microphone.name} gives no sound, or not enough.", "Try another --input-device."
-        )
-    loudest = peak(pcm)
-    if loudest < LEAST_PEAK:
-        raise failures.silent_microphone()
-    usual = math.sqrt(np.mean((np.frombuffer(pcm, dtype="<i2") / 32768) ** 2))
-    return f"level {20 * math.log10(usual):.0f} dBFS, peak {20 * math.log10(loudest):.0f} dBFS"
-
-
-def play(options: Options, tone: bool) -> str:
-    """What the speaker is, or is replaced by; `tone` sounds on it, swelling and fading."""
-    with closing(open_sink(options, Path(os.devnull))) as sink:
-        if tone:
-            seconds = np.arange(round(TONE_S * SAMPLE_RATE)) / SAMPLE_RATE
-            wave = np.sin(2 * np.pi * TONE_HZ * seconds) * np.sin(np.pi * seconds / TONE_S)
-            sink.play((TONE_LEVEL * 32767 * wave).astype("<i2").tobytes(), "tone")
-            if not sink.wait_until_heard(NO_SOUND_S):
-                raise VoiceLiveError(f"{sink.name} plays nothing.", "Try another --output-device.")
-        about = sink.stream.about if isinstance(sink, Speaker) else sink.name
-        return f"{about}{'; a tone was played' if tone else ''}"
-
-
-def replaceable(path: Path) -> str:
-    """A file in place of the speaker, which is not emptied here. Raises VoiceLiveError."""
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise failures.unusable_file(path, "it cannot be written")
-    return f"the file {path}"
-
-
-def check_sign_in(report: Report, plan: Plan, hide: Callable[[str], None]) -> Access | None:
-    """A row for each token; None where one of them is not there."""
-    tokens: dict[str, str] = {}
-
-    def fetch(scope: str) -> str:
-        with credentials_that_answer() as names:
-            tokens.update(fetch_tokens([scope]))
-        hide(tokens[scope])
-        return "; ".join([*names[-1:], *claims(tokens[scope])])
-
-    api_key = plan.settings.get(API_KEY)
-    scopes = needed_scopes(plan.target, api_key)
-    if plan.service.is_local:
-        report.skip("token", "plain text to this machine: a made-up one is sent")
-        tokens = dict.fromkeys(scopes, "made-up-token")
-    elif not scopes:
-        report.skip("token", "the key takes its place")
-    else:
-        rows = [report.look(urlsplit(scope).netloc, partial(fetch, scope)) for scope in scopes]
-        if not all(rows):
-            return None
-    return access_with(tokens, plan.target, api_key, hide)
-
-
-@contextmanager
-def credentials_that_answer() -> Iterator[list[str]]:
-    """The credentials of DefaultAzureCredential's chain that gave a token, from its log: it has no API."""
-    names: list[str] = []
-
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if found := re.search(r"acquired a token from (\w+)", record.getMessage()):
-                names.append(found[1])
-
-    logger, listener = logging.getLogger("azure.identity"), Listener()
-    level, spreads = logger.level, logger.propagate
-    logger.addHandler(listener)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False  # its warnings are in the failure that it raises
-    try:
-        yield names
-    finally:
-        logger.removeHandler(listener)
-        logger.setLevel(level)
-        logger.propagate = spreads
-
-
-def claims(token: str) -> list[str]:
-    """What a token says of itself: audience, tenant, user or app, minutes left. Not verified."""
-    try:
-        payload = token.split(".")[1]
-        found = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        left = f"{(found['exp'] - time.time()) / 60:.0f} minutes left" if "exp" in found else ""
-        is_app = found.get("idtyp") == "app"
-        user = next(
-            (found[name] for name in ("upn", "preferred_username", "unique_name") if name in found), ""
-        )
-        app = f"app {found.get('appid') or found.get('azp')}"
-        tenant = f"tenant {found['tid']}" if "tid" in found else ""
-        return [part for part in (app if is_app else user, tenant, f"for {found.get('aud')}", left) if part]
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return ["it tells nothing of itself"]
+EXTRA = Check()
