@@ -27,6 +27,7 @@ EXTRAS = {
     "hotplug": ([], r"unplugged|hotplug"),
     "live": ([], r"status line|extras/live"),
     "recording": ([], r"--record\b|extras/recording"),
+    "tools": ([], r"\btools\.py\b|@tool\b"),
     "standin": (["demo", "soak"], r"[Ss]tand-?in\b|--fault\b"),
 }
 ITSELF = {"new": (["new"], r"\bnew\.py\b")}

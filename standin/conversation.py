@@ -36,7 +36,7 @@ class Conversation:
         self.failed = False  # the session was never configured; the connection is to be closed
         self._sample = sample
         self._send = send
-        self._conversation_id = new_id("conv")
+        self._conversation_id = route.conversation or new_id("conv")
         self._attempts = 0
         self._items = Items()
         self._playback = Playback()

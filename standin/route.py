@@ -39,6 +39,7 @@ class Route:
     name: str
     agent_version: str = "1"
     features: frozenset[str] = frozenset()
+    conversation: str = ""  # to go on with
 
     @property
     def has_agent(self) -> bool:
@@ -85,7 +86,7 @@ def _http_refusal(
 def route_of(query: Mapping[str, str], headers: Mapping[str, str]) -> Route:
     """Whom the query names; raises RefusedError for what is reported only after HTTP 101."""
     features = frozenset(query.get("features", "").split(","))
-    return replace(_named(query, headers), features=features)
+    return replace(_named(query, headers), features=features, conversation=query.get("conversation-id", ""))
 
 
 def _named(query: Mapping[str, str], headers: Mapping[str, str]) -> Route:

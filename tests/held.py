@@ -7,6 +7,7 @@ from typing import Any
 
 from voicelive.conversation import Conversation
 from voicelive.playback import Playback
+from voicelive.toolcalls import Approve, RunFunction
 from voicelive.transcript import Transcript
 from voicelive.turns import Turn, Turns
 
@@ -45,6 +46,8 @@ class Held:
         first_message: Event | None = None,
         on_line: Callable[[str, str, str], None] | None = None,
         keep: Callable[[Turn], None] | None = None,
+        run_function: RunFunction | None = None,
+        approve: Approve = "none",
     ) -> None:
         self.playback = Playback()
         self.log = io.StringIO()
@@ -56,6 +59,8 @@ class Held:
             *(self.playback, self.transcript, self.turns, self.notes.append),
             first_message=first_message or SESSION_UPDATE,
             is_current=is_current,
+            run_function=run_function,
+            approve=approve,
         )
         self.conversation.send = self.sent.append
 

@@ -22,6 +22,7 @@ The core, in the order of the sound; `app` is how a person runs it, `extras` is 
     tls           its TLS: whom it trusts, and how two threads share it
     session       the session that the service is asked for, and what it is told in it
     conversation  what the events mean, and what is answered
+    toolcalls     what the agent does besides speaking
     playback      the agent's sound on its way out, and the account of what was really heard
     transcript    what was said, in the order in which it was said
     turns         who spoke when, how soon the answer was heard, who was cut off

@@ -2,23 +2,40 @@
 
 import base64
 import logging
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voicelive import failures, session
 from voicelive.audio import SAMPLE_RATE
+from voicelive.errors import VoiceLiveError
 from voicelive.playback import Playback
 from voicelive.session import Message
-from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, TYPED, USER, Transcript
+from voicelive.text import whole_characters
+from voicelive.toolcalls import Approve, RunFunction, ToolCalls
+from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, SOURCES, TYPED, USER, Transcript
 from voicelive.turns import Turns
 
 log = logging.getLogger(__name__)
 
 FORGOTTEN_RESPONSES = 64  # so many that were cut off are remembered, for audio that comes late
-TOO_EARLY = "conversation_already_has_active_response"
-TOO_LATE = "response_cancel_not_active"
+MOST_REQUESTS = 4  # for one answer
+# What the service says to messages that crossed one of its own, by code or in words [reports].
+TOO_EARLY = re.compile(r"already[ _]has[ _](an[ _])?active[ _]response", re.IGNORECASE)
+NO_MATTER = re.compile(
+    "response_cancel_not_active|cancellation failed|no active response|already shorter than|truncat",
+    re.IGNORECASE,
+)
+
+
+@dataclass
+class _Response:
+    """One that is in the making."""
+
+    items: list[str] = field(default_factory=list)  # all of its items so far
+    unfinished: list[str] = field(default_factory=list)  # those of them that are in the making
 
 
 @dataclass
@@ -35,6 +52,8 @@ class Conversation:
     note: Callable[[str], None]  # shows a line
     first_message: Message  # session.update; asks for less where the service refuses a part of it
     is_current: bool = False  # the route that is told how much was heard, and can go on by an id
+    run_function: RunFunction | None = None  # runs functions that the agent calls
+    approve: Approve = "none"  # of the tools that the agent asks about; `ask`: see `decide`
 
     def __post_init__(self) -> None:
         self.send: Callable[[Message], None] = log.debug  # the connection's, once there is one
@@ -45,23 +64,32 @@ class Conversation:
         self.heard_user = False  # the service noticed speech, or something was typed
         self.user_speaks = False
         self._open_turn = False  # the user spoke, or speaks, or an answer was asked for, and none came yet
-        self._running: dict[str, list[str]] = {}  # responses in the making → their items in the making
-        self._lock = threading.Lock()  # held while an event is handled or a message typed
+        self._running: dict[str, _Response] = {}  # by id
+        # Held while an event is handled, a message typed, a call answered: which an event may do at once.
+        self._lock = threading.RLock()
         self._typed: list[str] = []  # messages that wait for the end of a response
         self._owes_answer = False  # response.create is to be sent, or came too early and is sent again
+        self._requests = 0  # response.create, since a response began
         self._transcribes = True  # the user's words will come
         self._recent: list[str] = []  # responses since the user spoke last
         self._items: set[str] = set()  # of this session, with sound: what the service can truncate
         self._forgotten: deque[str] = deque(maxlen=FORGOTTEN_RESPONSES)  # those before: never heard
+        self._sources: dict[str, list[str]] = {}  # that an answer names, by item
+        self._halves: dict[str, str] = {}  # of a character that is torn between two pieces of text, by item
+        self._asked_id = ""  # of the conversation that this session is to go on with
+        self.tools = ToolCalls(
+            *(self.run_function, self.approve, self.note, self.transcript, self._lock, self._go_on)
+        )
 
     @property
     def is_resting(self) -> bool:
         """Whether nobody is speaking, as far as the service knows."""
-        return not (self.user_speaks or self._owes_answer or self._open_turn or self._running)
+        is_asked = self._owes_answer or self._open_turn or self.tools.is_busy
+        return not (self.user_speaks or is_asked or self._running)
 
     @property
     def _unfinished(self) -> list[str]:
-        return [item for items in self._running.values() for item in items]
+        return [item for response in self._running.values() for item in response.unfinished]
 
     def handle(self, event: Message) -> None:
         """One event of the service [reference]. One that is malformed or unknown costs a line in the log.
@@ -77,15 +105,18 @@ class Conversation:
                     self.ends_at = session.ends_at(accepted)
                     self.sessions += not self.ready.is_set()
                     self.ready.set()
-                    self._go_on()
                 case "error", {"error": Mapping() as error}:
                     self._on_error(error)
                 case "warning", {"warning": {"message": str(message)}}:
                     self.note(f"The service warns: {message}")
                 case str(kind), _ if kind.startswith("response."):
-                    self._on_agent(event)
-                case _:
-                    self._on_user(event)
+                    self._on_answer(event)
+                case str(kind), _ if kind.startswith("input_audio_buffer."):
+                    self._on_speech(event)
+                case str(kind), _ if kind.startswith("conversation.item."):
+                    self._on_item(event)
+            self.tools.handle(event)
+            self._go_on()
 
     def say(self, text: str) -> None:
         """Send a typed message, from any thread. The agent falls silent, and answers it in sound."""
@@ -105,19 +136,41 @@ class Conversation:
             self._owes_answer = True
             self._go_on()
 
-    def _go_on(self) -> None:
-        """Send what waited until no response runs: the service makes one at a time."""
-        if self._running or not self._owes_answer or not self.ready.is_set():
-            return
-        for text in self._typed:
-            self.send(session.typed_message(text))
-        self._typed.clear()
-        self.send(session.ANSWER_REQUEST)
-        self.turns.asked()
-        self._open_turn, self._owes_answer = True, False  # in this order: is_resting needs no lock
+    def decide(self, agrees: bool) -> bool:
+        """What a person says to a tool that asks first, from any thread; whether one does."""
+        with self._lock:
+            is_asked = self.tools.decide(agrees)
+            self._go_on()
+            return is_asked
 
-    def _on_user(self, event: Message) -> None:
-        """The user's side: speech, turns, transcripts."""
+    def leave(self) -> None:
+        """There is no person any more, who could be asked; from any thread."""
+        with self._lock:
+            self.tools.leave()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Send what waited until no response runs: the service makes one at a time.
+
+        Where the user is speaking, or has just spoken, the answer to that tells what the tools gave.
+        """
+        if self._running or not self.ready.is_set():
+            return
+        may_tell = self.tools.owes_words and not (self.tools.waiting or self._open_turn)
+        is_owed = self._owes_answer or may_tell
+        self._open_turn |= is_owed  # first, and what it follows from last: is_resting needs no lock
+        for message in [*self.tools.replies, *map(session.typed_message, self._typed)]:
+            self.send(message)
+        self._typed.clear()
+        if is_owed:
+            self.send(session.ANSWER_REQUEST)
+            self._requests += 1
+            self.turns.asked()
+            self._owes_answer = self.tools.owes_words = False
+        self.tools.replies.clear()
+
+    def _on_speech(self, event: Message) -> None:
+        """The user speaks, in turns."""
         match event.get("type"), event:
             case "input_audio_buffer.speech_started", _:
                 self.heard_user = self.user_speaks = self._open_turn = True
@@ -129,11 +182,15 @@ class Conversation:
                 self.turns.user_ends(str(event.get("item_id")))
             case "input_audio_buffer.committed", {"item_id": str(item)} if self._transcribes:
                 self.transcript.expect(item, USER)
+
+    def _on_item(self, event: Message) -> None:
+        """What becomes part of the conversation: what was typed, the user's words, the agent's to come."""
+        match event.get("type"), event:
             case (
                 "conversation.item.created",
                 {"item": {"id": str(item), "role": "user", "content": [{"text": str(text)}]}},
             ):
-                self.transcript.finish(item, TYPED, text)
+                self.transcript.finish(item, TYPED, whole_characters(text))
             case "conversation.item.created", {"item": {"id": str(item), "role": "assistant"}}:
                 if item in self._unfinished:  # not one of the past
                     self.transcript.expect(item, AGENT_AUDIO, after=event.get("previous_item_id"))
@@ -141,40 +198,59 @@ class Conversation:
                 "conversation.item.input_audio_transcription.completed",
                 {"item_id": str(item), "transcript": str(text)},
             ):
-                self.transcript.finish(item, USER, text)
-            case "conversation.item.input_audio_transcription.failed", {"item_id": str(item)}:
-                self.transcript.finish(item, USER, "")
+                self.transcript.finish(item, USER, whole_characters(text))
+            case "conversation.item.input_audio_transcription.failed", _:
+                if isinstance(lost := event.get("item_id"), str):
+                    self.transcript.finish(lost, USER, "")
                 self.note(f"Your words could not be transcribed{failures.reason_given(event.get('error'))}")
 
-    def _on_agent(self, event: Message) -> None:
-        """The agent's side: responses, their sound and their words."""
+    def _on_answer(self, event: Message) -> None:
+        """Responses, from their beginning to their end; in between, what the agent says."""
         match event.get("type"), event:
             case "response.created", {"response": {"id": str(response)} as details}:
                 if self.is_current and (conversation := details.get("conversation_id")):  # may be ''
-                    self.id = str(conversation)
-                self._running[response] = []
+                    self._on_conversation(str(conversation))
+                self._running[response] = _Response()
+                self._requests = 0
+                self.tools.owes_words &= bool(self.tools.replies)  # else this one knows all
                 self._open_turn = False  # not earlier: is_resting needs no lock
                 self._recent.append(response)
-            case "response.output_item.added", {"response_id": str(response), "item": {"id": str(item)}}:
-                self._running.get(response, []).append(item)
+            case "response.output_item.added", {
+                "response_id": str(response),
+                "item": {"id": str(item)} as what,
+            }:
+                if response in self._running:
+                    self._running[response].items.append(item)
+                    self._running[response].unfinished.append(item)
+                if what.get("type") == "message":
+                    self.tools.owes_words &= bool(self.tools.replies)
             case "response.output_item.done", {"response_id": str(response), "item": {"id": str(item)}}:
-                if item in self._running.get(response, []):  # from now on only its sound can be cut off
-                    self._running[response].remove(item)
-                    self.transcript.finish(item, AGENT_AUDIO)
-            case "response.done", {"response": {"id": str(response)} as details}:
-                self._on_response_done(response, details)
+                if response in self._running and item in self._running[response].unfinished:
+                    self._running[response].unfinished.remove(item)  # now only its sound can be cut off
+                    self._finish(item)
+            case "response.done", {"response": Mapping() as details}:
+                self._on_response_done(details)
             case _, {"response_id": str(response)} if response in self._forgotten:
                 pass  # what was cut off is heard and written no further
-            case "response.audio_transcript.done", {"transcript": str(text), "item_id": str(item)}:
-                self.transcript.finish(item, AGENT_AUDIO, text)
-            case "response.text.done", {"text": str(text), "item_id": str(item)}:
-                self.transcript.finish(item, AGENT_TEXT, text)
-            case "response.audio_transcript.delta", {"delta": str(text), "item_id": str(item)}:
-                self.transcript.add(item, AGENT_AUDIO, text)
-            case "response.text.delta", {"delta": str(text), "item_id": str(item)}:
-                self.transcript.add(item, AGENT_TEXT, text)
-            case "response.audio.delta", {"delta": str(audio), "item_id": str(item)}:
+            case _, {"item_id": str(item)}:
+                self._on_words(event, item)
+
+    def _on_words(self, event: Message, item: str) -> None:
+        """What the agent says: its sound, its words, where they come from."""
+        match event.get("type"), event:
+            case "response.audio_transcript.done", {"transcript": str(text)}:
+                self.transcript.finish(item, AGENT_AUDIO, whole_characters(text))
+            case "response.text.done", {"text": str(text)}:
+                self.transcript.finish(item, AGENT_TEXT, whole_characters(text))
+            case "response.audio_transcript.delta", {"delta": str(text)}:
+                self.transcript.add(item, AGENT_AUDIO, self._joined(item, text))
+            case "response.text.delta", {"delta": str(text)}:
+                self.transcript.add(item, AGENT_TEXT, self._joined(item, text))
+            case "response.audio.delta", {"delta": str(audio)}:
                 self._play(audio, item)
+            case str(kind), {"annotation": Mapping() as annotation} if kind.endswith(".annotation.added"):
+                if item in self._unfinished and (source := source_of(annotation)):
+                    self._sources.setdefault(item, []).append(source)
 
     def pause(self) -> None:
         """The connection is gone: what was under way will not go on. What was received is still heard."""
@@ -182,36 +258,71 @@ class Conversation:
             if self.ready.is_set() and not self._typed:
                 self._owes_answer = False  # it was asked for, in vain
             self.ready.clear()
+            self.tools.forget()
             self.turns.forget()
             self.transcript.complete()
-            self._running.clear()
-            self._items.clear()
+            for of_this_session in (self._running, self._items, self._sources, self._halves):
+                of_this_session.clear()
             self.ends_at = float("inf")
+            self._requests = 0
             self._open_turn = self.user_speaks = False
 
     def _on_session(self, session_id: str) -> None:
+        self._asked_id = self.id
         if not self.sessions:
             self.transcript.head(f"SessionID: {session_id}")
             self.note(f"Session {session_id}")
         else:
             self.transcript.head(f"(reconnected as {session_id})")
-            memory = "The conversation goes on." if self.id else "The agent starts anew."
-            self.note(f"Connected again, session {session_id}. {memory}")
+            memory = "" if self.id else " The agent starts anew."
+            self.note(f"Connected again, session {session_id}.{memory}")
 
-    def _on_response_done(self, response: str, details: Message) -> None:
-        for item in self._running.pop(response, []):
-            self.transcript.finish(item, AGENT_AUDIO)
-        if (status := details.get("status")) in ("failed", "incomplete"):
-            self.note(f"The agent's answer is {status}{failures.reason_given(details.get('status_details'))}")
-        self._go_on()
+    def _on_conversation(self, conversation: str) -> None:
+        """A response belongs to a conversation: is it the one that was to go on?"""
+        if self._asked_id == conversation:
+            self.note("The conversation goes on.")
+        elif self._asked_id:
+            self.note("The service began another conversation: the agent starts anew.")
+        self.id, self._asked_id = conversation, ""
+
+    def _on_response_done(self, details: Message) -> None:
+        is_only = details.get("id") is None and len(self._running) == 1
+        response = next(iter(self._running)) if is_only else str(details.get("id"))
+        done = self._running.pop(response, _Response())
+        for item in done.unfinished:
+            self._finish(item)
+        self.turns.used(done.items, details.get("usage"))
+        status, reason = details.get("status"), failures.reason_given(details.get("status_details"))
+        if status in ("failed", "incomplete"):
+            self.note(f"The agent's answer is {status}{reason}")
+        elif status == "completed" and details.get("output") == done.items == []:
+            self.note("The agent's answer is empty.")
+
+    def _finish(self, item: str) -> None:
+        """All of an item of the agent's is there."""
+        if self._halves.pop(item, ""):
+            self.transcript.add(item, AGENT_AUDIO, "\ufffd")
+        self.transcript.finish(item, AGENT_AUDIO)
+        if sources := self._sources.pop(item, []):
+            self.transcript.finish(f"{item} sources", SOURCES, "; ".join(dict.fromkeys(sources)))
+
+    def _joined(self, item: str, text: str) -> str:
+        """A piece of text, after the half of a character that came before; without one that it ends with."""
+        text = self._halves.pop(item, "") + text
+        if "\ud800" <= text[-1:] <= "\udbff":
+            self._halves[item], text = text[-1], text[:-1]
+        return whole_characters(text)
 
     def _on_error(self, error: Message) -> None:
         failure = failures.service_error(error)
-        code = str(error.get("code"))
-        if code in (TOO_EARLY, TOO_LATE) or error.get("event_id") == session.UNIMPORTANT:
-            self._owes_answer |= code == TOO_EARLY
+        if TOO_EARLY.search(failure.message):
             log.warning("the service reports %s", failure.message)
-        elif code.startswith(session.ECHO_CODES) and session.wants_reference(self.first_message):
+            self._ask_again(failure)
+        elif self.ready.is_set() and (
+            error.get("event_id") == session.UNIMPORTANT or NO_MATTER.search(failure.message)
+        ):
+            log.warning("the service reports %s", failure.message)
+        elif failure.message.startswith(session.ECHO_CODES) and session.wants_reference(self.first_message):
             self.first_message = session.without_reference(self.first_message)
             self.note(f"The service refuses the client's echo reference: {failure.message}")
         elif self.ready.is_set():
@@ -221,6 +332,14 @@ class Conversation:
             self.note(f"The service reports {failure.message}")
         else:
             raise failure
+
+    def _ask_again(self, failure: VoiceLiveError) -> None:
+        """An answer was asked for while another one was in the making, as the service sees it."""
+        if self._requests < MOST_REQUESTS:
+            self._owes_answer = True
+        else:  # it says so again and again, and makes none
+            self._open_turn = False
+            self.note(f"The service reports {failure.message}")
 
     def _play(self, audio: str, item: str) -> None:
         self._items.add(item)
@@ -247,3 +366,11 @@ class Conversation:
                 self.turns.interrupt(item)
                 if self.is_current and item in self._items:
                     self.send(session.truncation(item, account.heard * 1000 // SAMPLE_RATE))
+
+
+def source_of(annotation: Message) -> str:
+    """What an annotation cites, in words; '' where it says nothing."""
+    title, place = str(annotation.get("title") or ""), str(annotation.get("url") or "")
+    if title and place:
+        return f"{title} ({place})"
+    return title or place or str(annotation.get("filename") or annotation.get("file_id") or "")

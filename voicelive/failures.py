@@ -165,7 +165,11 @@ def service_error(error: Mapping[str, object]) -> VoiceLiveError:
 def reason_given(details: object) -> str:
     """What the service says of a failure, for the end of a sentence."""
     match details:
-        case {"error": {"message": str(why)}} | {"message": str(why)} | {"reason": str(why)}:
+        case {"reason": "content_filter"}:
+            return ": the content filter stopped it (content_filter)."
+        case {"error": {"message": str(why)}} | {"message": str(why)} | {"reason": str(why)} | str(why) if (
+            why
+        ):
             return f": {why}"
     return "."
 

@@ -127,3 +127,15 @@ def truncation(item: str, heard_ms: int) -> Message:
     """So much of an answer was heard before the user cut in."""
     what = {"item_id": item, "content_index": 0, "audio_end_ms": heard_ms}
     return {"type": "conversation.item.truncate", "event_id": UNIMPORTANT, **what}
+
+
+def function_output(call_id: str, output: str) -> Message:
+    """What a function gave, for the agent: a text, JSON as a rule."""
+    item = {"type": "function_call_output", "call_id": call_id, "output": output}
+    return {"type": "conversation.item.create", "item": item}
+
+
+def approval(request_id: str, approve: bool) -> Message:
+    """Whether a tool that asked first may be run."""
+    item = {"type": "mcp_approval_response", "approval_request_id": request_id, "approve": approve}
+    return {"type": "conversation.item.create", "item": item}

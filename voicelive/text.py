@@ -30,6 +30,11 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: " " if found[0] in "\t\x0b\x0c" else "", text.replace("\r\n", "\n"))
 
 
+def whole_characters(text: str) -> str:
+    """The text with halves of characters (surrogates, which JSON escapes) joined; a single one is U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def without_secrets(text: str) -> str:
     """The text with everything hidden that looks like a token or a key."""
     return _SECRET.sub(rf"\1\2{HIDDEN}", text)

@@ -15,7 +15,12 @@ USER = "User Input"
 TYPED = "User Input (typed)"
 AGENT_TEXT = "Agent Text Response"
 AGENT_AUDIO = "Agent Audio Response"
-_SHOWN_AS = {USER: "You", TYPED: "You (typed)", AGENT_TEXT: "Agent", AGENT_AUDIO: "Agent"}
+TOOL = "Agent Tool Call"
+SOURCES = "Agent Sources"
+_SHOWN_AS = {
+    **{USER: "You", TYPED: "You (typed)", AGENT_TEXT: "Agent", AGENT_AUDIO: "Agent"},
+    **{TOOL: "Tool", SOURCES: "Sources"},
+}
 
 
 @dataclass(eq=False)

@@ -3,12 +3,12 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from voicelive.playback import Account
-from voicelive.transcript import AGENT_TEXT, TYPED, USER
+from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, TYPED, USER
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,9 @@ class Turns:
                 turn.asked_at, self._asked_at = self._asked_at, None
                 self.answers += 1
 
+    def used(self, item_ids: Sequence[str], usage: object) -> None:
+        """A response is done."""
+
     def interrupt(self, item_id: str) -> None:
         """The user cut in."""
         with self._lock:
@@ -95,6 +98,8 @@ class Turns:
 
     def write(self, item_id: str, kind: str, text: str) -> None:
         """All that was said in a turn, in words: a line of the transcript, of one of its kinds."""
+        if kind not in (USER, TYPED, AGENT_TEXT, AGENT_AUDIO):
+            return
         with self._lock:
             turn = self._turn(item_id, "user" if kind in (USER, TYPED) else "agent")
             turn.text = text

@@ -109,10 +109,18 @@ def test_a_connection_that_is_lost_is_replaced_and_told(end: Callable[[ServerCon
 
 
 def test_a_named_agent_goes_on_with_the_conversation() -> None:
-    with on_the_line(cuts(CREATED, DONE)) as line:
-        wait_until(line.call, lambda: any("The conversation goes on." in note for note in line.notes))
+    with on_the_line(cuts(CREATED, DONE), talks(CREATED)) as line:
+        wait_until(line.call, lambda: "The conversation goes on." in line.notes)
 
     assert line.asked == ["", "conv_1"]
+
+
+def test_a_conversation_that_began_anew_in_silence_is_not_said_to_go_on() -> None:
+    other = CREATED.replace("conv_1", "conv_2")
+    with on_the_line(cuts(CREATED, DONE), talks(other)) as line:
+        wait_until(line.call, lambda: any("the agent starts anew" in note for note in line.notes))
+
+    assert not any("goes on" in note for note in line.notes)
 
 
 def test_a_classic_agent_starts_anew_and_says_so() -> None:

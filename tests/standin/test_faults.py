@@ -82,7 +82,7 @@ ON_THE_LINE: dict[str, tuple[int, list[str]]] = {
         3,
         ["The connection was lost. Trying again.", "conversation_not_found", "The agent starts anew."],
     ),
-    "drop-after=2.5:1": (2, ["The connection was lost. Trying again.", "The conversation goes on."]),
+    "drop-after=2.5:1": (2, ["The connection was lost. Trying again.", "Connected again"]),
     "drop-after=2.5:1 forget-conversation:2-9 --conversation-id conv_1": (
         3,
         ["conversation_not_found", "The agent starts anew."],

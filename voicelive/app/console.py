@@ -11,7 +11,9 @@ from voicelive.app.screen import Screen
 from voicelive.app.terminal import KEYS, is_live, meter, watch_keyboard
 from voicelive.reconnect import Call
 from voicelive.soundcard import Microphone, Stream
+from voicelive.toolcalls import Activity
 
+PATIENCE_S = 1.0  # with what the agent does in silence, before it is told
 SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait
 HEARS_ITSELF = (
     "The agent seems to hear itself through the microphone: use a headset, turn the loudspeaker\n"
@@ -32,6 +34,7 @@ class Host:
         self._conversation = self.call.conversation
         self._began = time.monotonic()
         self._hints = set[str]()  # that were given
+        self._told: Activity | None = None  # what was said to take long
 
     def listen_to_keyboard(self, at_end: Callable[[Callable[[], None]], object]) -> None:
         """Obey what is typed, from now on; `at_end` gets what ends it."""
@@ -59,6 +62,7 @@ class Host:
                 conversation.transcript.release_late()
                 conversation.turns.settle(conversation.sink.wait_until_heard(0))
                 self._look_for_trouble()
+                self._tell_what_takes_long()
             self.call.check()
         finally:
             try:
@@ -76,6 +80,14 @@ class Host:
             self._hint(failures.in_words(failures.silent_microphone()))
         if self._conversation.turns.seems_to_hear_itself:
             self._hint(HEARS_ITSELF)
+
+    def _tell_what_takes_long(self) -> None:
+        """Say what the agent is about where it is silent for long, once; the status says it all the time."""
+        activity = self._conversation.tools.activity
+        if activity and activity is not self._told and time.monotonic() - activity.since > PATIENCE_S:
+            self._told = activity
+            if not self.screen.has_prompt:
+                self.screen.note(f"The agent is {activity.what}.")
 
     def status(self) -> str:
         """Who is talking, how loud the microphone is, the time, the latency of the last answer."""
@@ -109,6 +121,8 @@ class Host:
             return "hearing you"
         if not conversation.sink.wait_until_heard(0):
             return "agent speaking"
+        if activity := conversation.tools.activity:
+            return activity.what
         return "listening" if conversation.is_resting else "thinking"
 
     @property
@@ -130,11 +144,14 @@ class Host:
                 self.screen.note("The microphone is muted." if uplink.muted else "The microphone is on.")
             case "?":
                 self.screen.note(KEYS)
+            case "y" | "n" as said if self._conversation.decide(said == "y"):
+                pass  # the agent had asked
             case _:
                 self._conversation.say(line)
 
     def _end_typing(self) -> None:
-        """Nobody types any more: who only types has said all."""
+        """Nobody types any more: who only types has said all, and nobody can be asked."""
+        self._conversation.leave()
         if self.types_only:
             self._conversation.heard_user = True
             self.call.source.close()

@@ -1,18 +1,22 @@
 """What may be left out, and where it takes part: each is one module that offers an `EXTRA`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import typer
 
 from voicelive.app.kinds import AgentKind
 from voicelive.app.options import Options, RunOptions
 
+if TYPE_CHECKING:  # --help need not wait for it
+    from voicelive.toolcalls import RunFunction
+
 # To leave one out, delete its line here, its module and its folder of tests.
 EXTRAS = (
     "voicelive.extras.demo",  # the stand-in in place of the service
     "voicelive.extras.check",  # what is missing before one can talk
+    "voicelive.extras.tools",  # functions of yours that the agent may call
 )
 
 
@@ -32,6 +36,10 @@ class Extra:
     def look_closer(self, kind: AgentKind, options: Options) -> str:
         """What to do when a conversation has failed, as a line."""
         return ""
+
+    def functions(self, note: Callable[[str], None]) -> "RunFunction | None":
+        """What runs the functions that the agent calls; `note` shows a line. Raises VoiceLiveError."""
+        return None
 
 
 def extras() -> Iterator[Extra]:

@@ -27,6 +27,7 @@ from voicelive.reconnect import Call
 from voicelive.session import wants_reference
 from voicelive.soundcard import Microphone, Speaker
 from voicelive.text import Redactor, printable, shown
+from voicelive.toolcalls import RunFunction
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 from voicelive.wav import TimedSink, TimedSource, WavSink, WavSource
@@ -109,7 +110,10 @@ def wire(
     turns = Turns(sink.account, recording.keep if recording else None)
     transcript = Transcript(screen, write_log, turns.write)
     is_current = not plan.target.is_classic
-    conversation = Conversation(sink, transcript, turns, screen.note, plan.first_message, is_current)
+    conversation = Conversation(
+        *(sink, transcript, turns, screen.note, plan.first_message, is_current),
+        *(find_functions(screen.note), "ask"),
+    )
     if options.greet:
         conversation.greet()
     invitation = "Type, and Enter." if options.no_mic else "Speak."
@@ -118,6 +122,11 @@ def wire(
     if options.verbose:
         call.show_event = lambda kind: screen.note(f"Received event: {kind}")
     return call
+
+
+def find_functions(note: Callable[[str], None]) -> RunFunction | None:
+    """What runs the functions that the agent calls, where an extra does. Raises VoiceLiveError."""
+    return next(filter(None, (extra.functions(note) for extra in extras())), None)
 
 
 def introduction(plan: Plan) -> str:

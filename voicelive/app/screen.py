@@ -65,6 +65,11 @@ class Screen:
             text = text[-DRAWN_CHARACTERS:].partition(" ")[2]
         return self._redact(text)
 
+    @property
+    def has_prompt(self) -> bool:
+        """Whether a part of the terminal stays in place, with the status in it."""
+        return self._prompt is not None
+
     def show_prompt(self, prompt: Prompt) -> None:
         """From now on there is a prompt, below all that was written so far."""
         self._writer.drain()

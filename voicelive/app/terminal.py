@@ -14,6 +14,7 @@ METER_DB = 60  # below full scale, where the meter begins
 KEYS = """Keys, each with Enter:
   q   quit
   m   mute the microphone, and unmute it
+  y, n  yes or no, where the agent wants to use a tool
   ?   this list
 Any other text goes to the agent."""
 

@@ -2,6 +2,7 @@
 
 demo          the stand-in in place of the service
 check         what is missing before one can talk
+tools         functions of yours that the agent may call
 recording     sound and turns, in two files
 echo          what was played while the microphone heard a block
 live          the part of a terminal that stays in place
