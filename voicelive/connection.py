@@ -3,12 +3,13 @@
 import base64
 import json
 import logging
+import select
 import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Generator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
 SOCKET_TIMEOUT_S = 5.0  # a send that takes longer has failed; a receive that does is tried again
+WAKE_S = 0.25  # who waits for events looks up so often
 PING_INTERVAL_S = 10.0  # a peer that shows no sign of life from one ping to the next is gone
 CLOSE_TIMEOUT_S = 0.5  # for our close frame to leave, and again for the service's to come
 # For a plain socket to this machine; websocket-client heeds the second only beside the first.
@@ -64,6 +66,7 @@ class Connection:
         self._blocks: deque[str] = deque(maxlen=BACKLOG_BLOCKS)  # the same of audio; the oldest goes first
         self._closing = False
         self._is_cut = False
+        self._has_ended = False  # nothing more will be received
         self._is_alive = True  # something was received since the last ping
         self._ping_due = time.monotonic() + PING_INTERVAL_S
         self._released = threading.Event()  # set when the iterating thread gave the socket back
@@ -88,9 +91,18 @@ class Connection:
 
     def __iter__(self) -> Generator[dict[str, Any], None, None]:
         """The service's events until the connection ends. What is no event is logged and left out."""
+        with closing(self.events()) as events:
+            for event in events:
+                if event:
+                    yield event
+
+    def events(self) -> Generator[dict[str, Any] | None, None, None]:
+        """The same, and None after every WAKE_S without one, for who has other things to look after."""
         try:
-            while (text := self._receive()) is not None:
-                if event := _parse(text):
+            while (text := self._receive()) is not None or not self._has_ended:
+                if text is None:
+                    yield None
+                elif event := _parse(text):
                     try:
                         yield event
                     finally:  # also the one that ends the iteration
@@ -104,13 +116,17 @@ class Connection:
             self._socket.shutdown()
             self._released.set()
 
+    def say_goodbye(self) -> None:
+        """Have the close frame sent; never waits, from any thread. Its answer ends the iteration."""
+        log.info("closing the connection")
+        self._stop_writing()
+
     def close(self) -> None:
         """End the connection, from any thread but the iterating one; takes at most a second.
 
         The close frame goes out where the writer is free; else, or without an answer, the line is cut.
         """
-        log.info("closing the connection")
-        self._stop_writing()
+        self.say_goodbye()
         self._writer.join(CLOSE_TIMEOUT_S)
         if self._writer.is_alive() or not self._released.wait(CLOSE_TIMEOUT_S):
             self.cut()
@@ -123,25 +139,33 @@ class Connection:
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def _receive(self) -> bytes | None:
-        """The next text or binary message; None when there will be none."""
-        while True:
-            try:
-                opcode, frame = self._socket.recv_data_frame(control_frame=True)
-            except websocket.WebSocketTimeoutException:
-                if self._is_cut:  # Windows does not wake who waits
-                    return None
-                continue
-            except (websocket.WebSocketException, OSError) as error:
-                log.info("connection lost: %s", error)
-                return None
-            self._is_alive = True
-            if opcode == websocket.ABNF.OPCODE_CLOSE:
-                self.close_code = int.from_bytes(frame.data[:2], "big") or 1005  # no status (RFC 6455)
-                self.close_reason = frame.data[2:].decode("utf-8", "replace")
-                log.info("closed by the service: %s %r", self.close_code, self.close_reason)
-                return None
-            if opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
-                return cast(bytes, frame.data)
+        """The next text or binary message; None where there is none within WAKE_S, or `_has_ended`."""
+        try:
+            if not self._is_readable():
+                raise websocket.WebSocketTimeoutException
+            opcode, frame = self._socket.recv_data_frame(control_frame=True)
+        except websocket.WebSocketTimeoutException:  # what came of a message is kept
+            self._has_ended = self._is_cut  # Windows does not wake who waits
+            return None
+        except (websocket.WebSocketException, OSError) as error:
+            log.info("connection lost: %s", error)
+            self._has_ended = True
+            return None
+        self._is_alive = True
+        if opcode == websocket.ABNF.OPCODE_CLOSE:
+            self.close_code = int.from_bytes(frame.data[:2], "big") or 1005  # no status (RFC 6455)
+            self.close_reason = frame.data[2:].decode("utf-8", "replace")
+            log.info("closed by the service: %s %r", self.close_code, self.close_reason)
+            self._has_ended = True
+        is_message = opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY)
+        return cast(bytes, frame.data) if is_message else None
+
+    def _is_readable(self) -> bool:
+        """Whether there is something to receive within WAKE_S; TLS, which keeps some, waits itself."""
+        sock = self._socket.sock
+        if sock is None or isinstance(sock, SharedSSLSocket):
+            return True
+        return bool(select.select([sock], [], [], WAKE_S)[0])
 
     def _log(self, event: Mapping[str, object], text: bytes) -> None:
         """Put an event into the log; of sound, both ways, only how much there was so far."""
@@ -223,7 +247,7 @@ def _handshake(url: str, headers: Mapping[str, str]) -> websocket.WebSocket:
     log.info("HTTP %s after %.3f s, headers %s", opened.status, time.monotonic() - started, opened.headers)
     opened.settimeout(SOCKET_TIMEOUT_S)
     if isinstance(opened.sock, SharedSSLSocket):
-        opened.sock.share_between_threads(SOCKET_TIMEOUT_S)
+        opened.sock.share_between_threads(SOCKET_TIMEOUT_S, WAKE_S)
     return opened
 
 

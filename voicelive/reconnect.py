@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from voicelive import failures
 from voicelive.audio import Source
-from voicelive.connection import Connection
+from voicelive.connection import WAKE_S, Connection
 from voicelive.conversation import Conversation
 from voicelive.errors import VoiceLiveError
 from voicelive.session import Message, wants_reference
@@ -32,6 +32,7 @@ SHORT_LIVED_S = 5.0
 SHORT_LIVED_TIMES = 3  # so many in a row, and the conversation is given up
 RENEW_S = 60.0  # before its end a session is renewed, in a quiet moment
 RENEW_AT_LAST_S = 5.0  # ... or in any
+GOODBYE_S = 1.0  # for the service to answer our close frame
 
 LOST = "What was just said, and is said until then, is lost."
 
@@ -39,12 +40,12 @@ NORMAL, POLICY_VIOLATION = 1000, 1008  # close codes (RFC 6455, 7.4.1)
 
 
 @dataclass
-class Call:
-    """One conversation on the line.
+class Link:
+    """Holds one conversation, over one connection after the other; the source and the sink never notice.
 
-    One thread connects and handles events (`reader`), the uplink's carries blocks from the source to the
-    connection. Both end by `end()`; neither can hold up the end of the process. A connection
-    that is lost is replaced by another; the source and the sink never notice.
+    One thread (`reader`) connects, handles events, and looks every now and then whether something is due;
+    the uplink's carries blocks from the source to the connection. Both end by `end()`; neither can hold up
+    the end of the process.
     """
 
     connect: Callable[[str, Message], Connection]
@@ -57,15 +58,16 @@ class Call:
 
     def __post_init__(self) -> None:
         self.reconnects = 0
-        self.over = threading.Event()  # set by whoever finds that the conversation is over
+        self.over = threading.Event()  # set by whoever finds that the conversation is over, or wants it to be
+        self.failure: Exception | None = None  # what it failed of: VoiceLiveError, or a bug; before `over`
         self.uplink = Uplink(self.source, self._send_block, self._is_time_to_speak, self.over)
         self._connection: Connection | None = None
-        self._failure: Exception | None = None  # the reader's, for check()
-        self._connected_at = math.inf  # while there is no connection
+        # The reader's alone:
         self._lasted_s = 0.0  # the newest connection that ended
         self._last_event_at = time.monotonic()
         self._short_lived = 0  # connections in a row that were lost as soon as they stood
-        self._renewing = False  # we ended the connection ourselves, to have a new one
+        self._renewing = False  # we end the connection ourselves, to have a new one
+        self._due_at = math.inf  # when the session is to stand, or the connection to be gone
 
     def start(self) -> None:
         """Begin to connect, and to listen as soon as there is a session. Never waits."""
@@ -73,50 +75,59 @@ class Call:
         self.uplink.start()
 
     def end(self) -> None:
-        """Close the connection and let both threads go; takes about a second at most."""
-        self.over.set()
-        self.conversation.ready.set()  # the uplink may wait for it
-        self.source.close()
-        self.uplink.join(JOIN_TIMEOUT_S)
-        if self._connection:
-            self._connection.close()
+        """Close the connection, let both threads go, and close the books; takes about a second at most."""
+        try:
+            self.over.set()
+            self.conversation.ready.set()  # the uplink may wait for it
+            self.source.close()
+            self.uplink.join(JOIN_TIMEOUT_S)
+            if self._connection:
+                self._connection.close()
+        finally:  # also where it is interrupted
+            self.conversation.transcript.close()
+            self.conversation.turns.settle(is_all_heard=True)
 
-    def check(self) -> None:
-        """Look whether something is due. Raises what the conversation failed of: VoiceLiveError, or a bug."""
-        if self._failure:
-            raise self._failure
+    def _look_around(self, connection: Connection) -> None:
+        """See whether something is due. Raises what the conversation fails of."""
+        self._check_source()
+        conversation, now = self.conversation, time.monotonic()
+        is_all_heard = conversation.sink.wait_until_heard(0)
+        conversation.transcript.release_late()
+        conversation.turns.settle(is_all_heard)
+        if not conversation.ready.is_set():
+            if now > self._due_at:
+                self._miss(connection)
+        elif self.uplink.ended_at:
+            self._check_rest(now, self.uplink.ended_at, is_all_heard)
+        else:
+            is_quiet = conversation.is_resting and is_all_heard
+            if conversation.ends_at - now < (RENEW_S if is_quiet else RENEW_AT_LAST_S):
+                self._renewing, self._due_at = True, now + GOODBYE_S
+                conversation.pause()  # what is typed from now on waits for the next session
+                connection.say_goodbye()
+
+    def _miss(self, connection: Connection) -> None:
+        """The service leaves us waiting: another connection is tried. Raises VoiceLiveError for the first."""
+        self._due_at = math.inf
+        if not self._renewing:
+            failure = failures.no_session(SESSION_TIMEOUT_S)
+            if not self.reconnects:
+                raise failure
+            self.conversation.note(failure.message)
+        connection.cut()
+
+    def _check_source(self) -> None:
+        """Raises VoiceLiveError where the source has failed."""
         if self.uplink.failure:
             raise failures.source_failed(self.source.name, self.uplink.failure)
-        now = time.monotonic()
-        if not self.conversation.ready.is_set():
-            if now - self._connected_at > SESSION_TIMEOUT_S:
-                self._miss_session()
-        elif self.uplink.ended_at:
-            self._check_rest(now, self.uplink.ended_at)
-        elif self._connection and not self._renewing:
-            is_quiet = self.conversation.is_resting and self.conversation.sink.wait_until_heard(0)
-            if self.conversation.ends_at - now < (RENEW_S if is_quiet else RENEW_AT_LAST_S):
-                self._renewing, self._connected_at = True, math.inf
-                self.conversation.pause()  # what is typed from now on waits for the next session
-                self._connection.close()
 
-    def _miss_session(self) -> None:
-        """The service gives no session: it is asked once more where there was one, else VoiceLiveError."""
-        failure = failures.no_session(SESSION_TIMEOUT_S)
-        if not (self.reconnects and self._connection):
-            raise failure
-        self._connected_at = math.inf
-        self.conversation.note(failure.message)
-        self._connection.cut()
-
-    def _check_rest(self, now: float, ended_at: float) -> None:
+    def _check_rest(self, now: float, ended_at: float, is_all_heard: bool) -> None:
         """After the end of the source the conversation is over when all was said and heard."""
         if not self.conversation.heard_user:
             if now - ended_at > NO_SPEECH_S:
                 raise VoiceLiveError(f"The service noticed no speech in {self.source.name}.")
         elif self.conversation.is_resting:
             words_may_come = self.conversation.transcript.awaits_words and now - self._last_event_at < WORDS_S
-            is_all_heard = self.conversation.sink.wait_until_heard(0)
             if now - ended_at > SETTLE_S and is_all_heard and not words_may_come:
                 self.over.set()
         elif now - max(ended_at, self._last_event_at) > NO_ANSWER_S:
@@ -127,12 +138,12 @@ class Call:
         try:
             self._stay_connected()
         except Exception as failure:
-            self._failure = failure
+            self.failure = failure
         self.over.set()
 
     def _stay_connected(self) -> None:
         """One connection after the other, until the conversation is over. Raises VoiceLiveError."""
-        while connection := self._call():
+        while connection := self._next_connection():
             asked_for = self.conversation.id
             was_accepted = self._converse(connection)
             if self.over.is_set():
@@ -160,7 +171,7 @@ class Call:
             raise failures.keeps_dropping(ended, self._short_lived)
         self.conversation.note(f"{ended.message} Trying again. {LOST}")
 
-    def _call(self) -> Connection | None:
+    def _next_connection(self) -> Connection | None:
         """A new connection, tried for again while the failure may pass; None when all is over.
 
         At first that is where the service asks to come back, later where it may heal by itself.
@@ -169,6 +180,7 @@ class Call:
         give_up_at = time.monotonic() + limit_s
         pauses_s, pause_s = delays(), 0.0
         while not self.over.wait(pause_s):
+            self._check_source()
             try:
                 return self.connect(self.conversation.id, self.conversation.first_message)
             except VoiceLiveError as failure:
@@ -185,23 +197,27 @@ class Call:
     def _converse(self, connection: Connection) -> bool:
         """Ask for the session, and handle events until this connection ends; whether it was accepted."""
         self._connection = connection
-        self._connected_at = time.monotonic()
+        connected_at = time.monotonic()
+        self._due_at = connected_at + SESSION_TIMEOUT_S
         if self.over.is_set():  # end() came while it was opened
             connection.cut()
         self.conversation.send = connection.send
         first_message = self.conversation.first_message
         self.uplink.is_stereo = wants_reference(first_message)
         connection.send(first_message)
-        with closing(connection.__iter__()) as events:
-            for event in events:  # until end() or check() closes the connection, or the service does
-                if not (self.over.is_set() or self._renewing):
+        look_at = connected_at + WAKE_S
+        with closing(connection.events()) as events:
+            for event in events:  # until end() or _look_around() closes the connection, or the service does
+                if event and not (self.over.is_set() or self._renewing):
                     self._handle(event)
                 if self.conversation.first_message is not first_message:  # a part of it was refused
                     self._renewing = True
                     break
+                if time.monotonic() >= look_at and not self.over.is_set():
+                    self._look_around(connection)
+                    look_at = time.monotonic() + WAKE_S
         was_accepted = self.conversation.ready.is_set()
-        self._lasted_s = time.monotonic() - self._connected_at if was_accepted else 0.0
-        self._connected_at = math.inf
+        self._lasted_s = time.monotonic() - connected_at if was_accepted else 0.0
         if not self.over.is_set():
             self.conversation.pause()
         return was_accepted
@@ -217,7 +233,7 @@ class Call:
         self.show_event(str(event.get("type")))
 
     def _is_time_to_speak(self) -> bool:
-        """Wait for the session; False where the call is over before there is one."""
+        """Wait for the session; False where all is over before there is one."""
         self.conversation.ready.wait()
         if not self.over.is_set():
             self.conversation.note(self.invitation)

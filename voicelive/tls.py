@@ -21,26 +21,27 @@ class SharedSSLSocket(ssl.SSLSocket):
     stream is seen now and then that never came.
     """
 
+    _send_timeout_s = _receive_timeout_s = 0.0
     _in_turn: "threading.Lock | None" = None  # held while OpenSSL is asked, never while it is waited for
 
-    def share_between_threads(self, timeout_s: float) -> None:
+    def share_between_threads(self, send_timeout_s: float, receive_timeout_s: float) -> None:
         """Begin to; a call that takes longer raises TimeoutError."""
         self._in_turn = threading.Lock()
-        self._timeout_s = timeout_s
+        self._send_timeout_s, self._receive_timeout_s = send_timeout_s, receive_timeout_s
         self.settimeout(0)
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """As of any socket: at most so many bytes, b"" at the end."""
-        return self._ask(super().recv, buflen, flags)
+        return self._ask(self._receive_timeout_s, super().recv, buflen, flags)
 
     def send(self, data: Any, flags: int = 0) -> int:
         """As of any socket: how many bytes were sent."""
-        return self._ask(super().send, data, flags)
+        return self._ask(self._send_timeout_s, super().send, data, flags)
 
-    def _ask(self, call: Callable[..., T], *arguments: object) -> T:
+    def _ask(self, timeout_s: float, call: Callable[..., T], *arguments: object) -> T:
         if self._in_turn is None:
             return call(*arguments)
-        deadline = time.monotonic() + self._timeout_s
+        deadline = time.monotonic() + timeout_s
         while True:
             try:
                 with self._in_turn:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from held import SESSION_UPDATE, Shown
 from servers import answers, tcp_server, websocket_server
-from test_call import BLOCK, UPDATED, Blocks, wait_until
+from test_link import BLOCK, UPDATED, Blocks, wait_until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
@@ -19,7 +19,7 @@ from voicelive.connection import Connection
 from voicelive.conversation import Conversation
 from voicelive.errors import VoiceLiveError
 from voicelive.playback import Playback
-from voicelive.reconnect import Call, delays
+from voicelive.reconnect import Link, delays
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 
@@ -28,7 +28,7 @@ DONE = json.dumps({"type": "response.done", "response": {"id": "resp_1", "status
 
 
 class Line:
-    """A call to a service of one's own, and what it does."""
+    """A link to a service of one's own, and what it does."""
 
     def __init__(self, url: str, is_current: bool = True) -> None:
         self.notes: list[str] = []
@@ -46,12 +46,12 @@ class Line:
             self.asked.append(conversation_id)
             return Connection(url, {})
 
-        self.call = Call(connect, self.conversation, self.source)
+        self.link = Link(connect, self.conversation, self.source)
 
 
 @contextmanager
-def on_the_line(*services: Callable[[ServerConnection], None], is_current: bool = True) -> Iterator[Line]:
-    """A call; its first connection is with the first service, the second with the second, ..."""
+def linked(*services: Callable[[ServerConnection], None], is_current: bool = True) -> Iterator[Line]:
+    """A link; its first connection is with the first service, the second with the second, ..."""
     following = iter(services)
     ids = itertools.count(1)
 
@@ -65,11 +65,11 @@ def on_the_line(*services: Callable[[ServerConnection], None], is_current: bool 
 
     with websocket_server(handler) as url:
         line = Line(url, is_current)
-        line.call.start()
+        line.link.start()
         try:
             yield line
         finally:
-            line.call.end()
+            line.link.end()
 
 
 def talks(*events: str, code: int | None = None) -> Callable[[ServerConnection], None]:
@@ -100,32 +100,32 @@ def cuts(*events: str) -> Callable[[ServerConnection], None]:
 
 @pytest.mark.parametrize("end", [cuts(), *(talks(code=code) for code in (1001, 1011, 1012, 1013))])
 def test_a_connection_that_is_lost_is_replaced_and_told(end: Callable[[ServerConnection], None]) -> None:
-    with on_the_line(end) as line:
-        wait_until(line.call, lambda: len(line.asked) == 2 and line.conversation.ready.is_set())
-        wait_until(line.call, lambda: any("Connected again" in note for note in line.notes))
+    with linked(end) as line:
+        wait_until(line.link, lambda: len(line.asked) == 2 and line.conversation.ready.is_set())
+        wait_until(line.link, lambda: any("Connected again" in note for note in line.notes))
 
     assert any("Trying again." in note for note in line.notes)
     assert "(reconnected as sess_2)" in line.log.getvalue()
 
 
 def test_a_named_agent_goes_on_with_the_conversation() -> None:
-    with on_the_line(cuts(CREATED, DONE), talks(CREATED)) as line:
-        wait_until(line.call, lambda: "The conversation goes on." in line.notes)
+    with linked(cuts(CREATED, DONE), talks(CREATED)) as line:
+        wait_until(line.link, lambda: "The conversation goes on." in line.notes)
 
     assert line.asked == ["", "conv_1"]
 
 
 def test_a_conversation_that_began_anew_in_silence_is_not_said_to_go_on() -> None:
     other = CREATED.replace("conv_1", "conv_2")
-    with on_the_line(cuts(CREATED, DONE), talks(other)) as line:
-        wait_until(line.call, lambda: any("the agent starts anew" in note for note in line.notes))
+    with linked(cuts(CREATED, DONE), talks(other)) as line:
+        wait_until(line.link, lambda: any("the agent starts anew" in note for note in line.notes))
 
     assert not any("goes on" in note for note in line.notes)
 
 
 def test_a_classic_agent_starts_anew_and_says_so() -> None:
-    with on_the_line(cuts(CREATED, DONE), is_current=False) as line:
-        wait_until(line.call, lambda: any("The agent starts anew." in note for note in line.notes))
+    with linked(cuts(CREATED, DONE), is_current=False) as line:
+        wait_until(line.link, lambda: any("The agent starts anew." in note for note in line.notes))
 
     assert line.asked == ["", ""]
 
@@ -137,8 +137,8 @@ def test_a_service_that_has_forgotten_the_conversation_is_asked_once_more_withou
         client.send(json.dumps({"type": "error", "error": error}))
         client.close(1008)
 
-    with on_the_line(cuts(CREATED, DONE), refuses) as line:
-        wait_until(line.call, lambda: len(line.asked) == 3 and line.conversation.ready.is_set())
+    with linked(cuts(CREATED, DONE), refuses) as line:
+        wait_until(line.link, lambda: len(line.asked) == 3 and line.conversation.ready.is_set())
 
     assert line.asked == ["", "conv_1", ""]
 
@@ -146,21 +146,21 @@ def test_a_service_that_has_forgotten_the_conversation_is_asked_once_more_withou
 def test_a_conversation_that_has_no_id_here_goes_on_by_the_one_it_was_asked_for() -> None:
     nameless = json.dumps({"type": "response.created", "response": {"id": "resp_1", "conversation_id": ""}})
 
-    with on_the_line(cuts(CREATED, DONE), cuts(nameless, DONE)) as line:
-        wait_until(line.call, lambda: len(line.asked) == 3)
+    with linked(cuts(CREATED, DONE), cuts(nameless, DONE)) as line:
+        wait_until(line.link, lambda: len(line.asked) == 3)
 
     assert line.asked == ["", "conv_1", "conv_1"]
 
 
 def test_what_was_under_way_is_no_longer_waited_for() -> None:
-    with on_the_line(cuts(CREATED)) as line:
-        wait_until(line.call, lambda: len(line.asked) == 2 and line.conversation.ready.is_set())
+    with linked(cuts(CREATED)) as line:
+        wait_until(line.link, lambda: len(line.asked) == 2 and line.conversation.ready.is_set())
         assert line.conversation.is_resting
 
 
 def test_three_connections_in_a_row_that_last_seconds_are_enough() -> None:
-    with on_the_line(cuts(), cuts(), cuts()) as line, pytest.raises(VoiceLiveError, match="3 times in a row"):
-        wait_until(line.call, lambda: False)
+    with linked(cuts(), cuts(), cuts()) as line, pytest.raises(VoiceLiveError, match="3 times in a row"):
+        wait_until(line.link, lambda: False)
 
     assert len(line.asked) == 3
 
@@ -171,48 +171,47 @@ def test_a_service_that_gives_no_further_session_is_asked_again(monkeypatch: pyt
     def deaf(client: ServerConnection) -> None:
         client.recv()
 
-    with on_the_line(cuts(), deaf) as line:
-        wait_until(line.call, lambda: len(line.asked) == 3 and line.conversation.ready.is_set())
+    with linked(cuts(), deaf) as line:
+        wait_until(line.link, lambda: len(line.asked) == 3 and line.conversation.ready.is_set())
 
     assert any("did not accept the session within" in note for note in line.notes)
 
-    with on_the_line(cuts(), deaf, deaf) as line, pytest.raises(VoiceLiveError, match="3 times in a row"):
-        wait_until(line.call, lambda: False)
+    with linked(cuts(), deaf, deaf) as line, pytest.raises(VoiceLiveError, match="3 times in a row"):
+        wait_until(line.link, lambda: False)
 
 
 def test_a_connection_that_breaks_the_rules_is_not_tried_again() -> None:
-    with on_the_line(talks(code=1008)) as line, pytest.raises(VoiceLiveError, match=r"1008\): so it is"):
-        wait_until(line.call, lambda: False)
+    with linked(talks(code=1008)) as line, pytest.raises(VoiceLiveError, match=r"1008\): so it is"):
+        wait_until(line.link, lambda: False)
 
     assert len(line.asked) == 1
 
 
 def test_what_is_said_meanwhile_is_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    with on_the_line(cuts()) as line:
-        wait_until(line.call, lambda: len(line.asked) == 2 and line.conversation.ready.is_set())
+    with linked(cuts()) as line:
+        wait_until(line.link, lambda: len(line.asked) == 2 and line.conversation.ready.is_set())
         line.conversation.ready.clear()
-        line.call._send_block(BLOCK)
-        connection = line.call._connection
+        line.link._send_block(BLOCK)
+        connection = line.link._connection
         assert "blocks of speech dropped on the way: " in caplog.text, "of the connection that was lost"
 
     assert connection is not None
     assert not connection._blocks
 
 
-def test_a_normal_close_is_told_and_ends_the_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
-    with on_the_line(talks(code=1000)) as line:
-        wait_until(line.call, line.call.over.is_set)
-        monkeypatch.setattr(module, "SESSION_TIMEOUT_S", 0.0)
-        line.call.check()  # nor is it a session that never stood
+def test_a_normal_close_is_told_and_ends_the_conversation() -> None:
+    with linked(talks(code=1000)) as line:
+        wait_until(line.link, line.link.over.is_set)
+        assert line.link.failure is None
 
     assert any("code 1000): so it is" in note for note in line.notes)
     assert len(line.asked) == 1
 
 
 def test_a_normal_close_before_the_session_stands_is_a_failure() -> None:
-    with on_the_line(lambda client: client.close(1000)) as line, pytest.raises(VoiceLiveError, match="1000"):
-        wait_until(line.call, lambda: False)
+    with linked(lambda client: client.close(1000)) as line, pytest.raises(VoiceLiveError, match="1000"):
+        wait_until(line.link, lambda: False)
 
 
 def test_a_service_that_asks_to_come_back_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,10 +219,10 @@ def test_a_service_that_asks_to_come_back_is_asked_again(monkeypatch: pytest.Mon
     with tcp_server(answers(busy)) as port:
         line = Line(f"ws://127.0.0.1:{port}/")
         monkeypatch.setattr(module, "AT_THE_DOOR_S", 2.0)
-        line.call.start()
+        line.link.start()
         with pytest.raises(VoiceLiveError, match="HTTP 503"):
-            wait_until(line.call, lambda: False)
-        line.call.end()
+            wait_until(line.link, lambda: False)
+        line.link.end()
 
     assert len(line.asked) >= 3
     assert "Trying again for 2 s at most." in line.notes[0]
@@ -231,10 +230,10 @@ def test_a_service_that_asks_to_come_back_is_asked_again(monkeypatch: pytest.Mon
 
 def test_nobody_at_the_door_is_told_at_once() -> None:
     line = Line("ws://127.0.0.1:9/")
-    line.call.start()
+    line.link.start()
     with pytest.raises(VoiceLiveError, match="nobody listens there"):
-        wait_until(line.call, lambda: False)
-    line.call.end()
+        wait_until(line.link, lambda: False)
+    line.link.end()
 
     assert len(line.asked) == 1
 

@@ -5,12 +5,12 @@ import math
 import time
 
 import pytest
-from test_call import UPDATED, wait_until
-from test_reconnect import on_the_line
+from test_link import UPDATED, wait_until
+from test_reconnect import linked
 from websockets.sync.server import ServerConnection
 
 from voicelive import session as session_module
-from voicelive.connection import Connection
+from voicelive.connection import WAKE_S, Connection
 
 
 @pytest.mark.parametrize("left_s", [-3600, 90])
@@ -22,9 +22,9 @@ def test_a_clock_that_is_wrong_does_not_renew_without_end(left_s: int) -> None:
         while True:
             client.recv()
 
-    with on_the_line(expired) as line:
-        wait_until(line.call, line.conversation.ready.is_set)
-        line.call.check()
+    with linked(expired) as line:
+        wait_until(line.link, line.conversation.ready.is_set)
+        line.link.over.wait(3 * WAKE_S)  # nothing tells of what is not done
         ends_at = line.conversation.ends_at
 
     assert ends_at == math.inf
@@ -41,8 +41,8 @@ def test_a_session_is_renewed_before_it_ends(monkeypatch: pytest.MonkeyPatch) ->
         while True:
             client.recv()
 
-    with on_the_line(expires) as line:
-        wait_until(line.call, lambda: len(line.asked) == 2)
+    with linked(expires) as line:
+        wait_until(line.link, lambda: len(line.asked) == 2)
 
     assert "The session is renewed." in line.notes
 
@@ -52,7 +52,7 @@ def test_what_is_typed_while_a_session_is_renewed_waits_for_the_next(monkeypatch
     session = {"id": "sess_1", "expires_at": int(time.time()) + 30}
     updated = json.dumps({"type": "session.updated", "session": session})
     received: list[str] = []
-    close = Connection.close
+    say_goodbye = Connection.say_goodbye
 
     def expires(client: ServerConnection) -> None:
         client.send(updated)
@@ -64,14 +64,14 @@ def test_what_is_typed_while_a_session_is_renewed_waits_for_the_next(monkeypatch
         while True:
             received.append(str(client.recv()))
 
-    with on_the_line(expires, listens) as line:
+    with linked(expires, listens) as line:
 
         def close_while_somebody_types(connection: Connection) -> None:
-            monkeypatch.setattr(Connection, "close", close)
+            monkeypatch.setattr(Connection, "say_goodbye", say_goodbye)
             line.conversation.say("Hello.")
-            close(connection)
+            say_goodbye(connection)
 
-        monkeypatch.setattr(Connection, "close", close_while_somebody_types)
-        wait_until(line.call, lambda: any("Hello." in message for message in received))
+        monkeypatch.setattr(Connection, "say_goodbye", close_while_somebody_types)
+        wait_until(line.link, lambda: any("Hello." in message for message in received))
 
     assert "The session is renewed." in line.notes

@@ -241,9 +241,11 @@ def test_a_killed_process_leaves_every_finished_line_in_the_log(
 ) -> None:
     program = Program("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, log_dir=logs)
     program.wait_for(lambda: "Agent: You spoke" in program.stdout and program.stdout.endswith("\n"))
+    both = r"User Input:\t.*\nAgent Audio Response:\tYou spoke"
+    program.wait_for(lambda: re.search(both, program.conversation_log), timeout_s=1)  # a thread of its own
 
     program.process.kill()
 
     assert program.wait() == -signal.SIGKILL
-    assert re.search(r"User Input:\t.*\nAgent Audio Response:\tYou spoke", program.conversation_log)
+    assert re.search(both, program.conversation_log)
     assert len(loudness(logs / "heard.wav")), "the recording is valid, too"

@@ -9,7 +9,7 @@ from statistics import median
 from voicelive import failures
 from voicelive.app.screen import Screen
 from voicelive.app.terminal import KEYS, is_live, meter, watch_keyboard
-from voicelive.reconnect import Call
+from voicelive.reconnect import Link
 from voicelive.soundcard import Microphone, Stream
 from voicelive.toolcalls import Activity
 
@@ -22,16 +22,16 @@ HEARS_ITSELF = (
 
 
 @dataclass
-class Host:
-    """Looks after a call, on the main thread, until it is over."""
+class Console:
+    """What a person sees of a conversation, and does about it, on the main thread until it is over."""
 
-    call: Call
+    link: Link
     screen: Screen
     streams: Sequence[Stream] = ()  # of sound cards
     types_only: bool = False  # the run ends with what is typed
 
     def __post_init__(self) -> None:
-        self._conversation = self.call.conversation
+        self._conversation = self.link.conversation
         self._began = time.monotonic()
         self._hints = set[str]()  # that were given
         self._told: Activity | None = None  # what was said to take long
@@ -50,33 +50,28 @@ class Host:
         self.screen.show_prompt(prompt)
 
     def hold(self) -> None:
-        """Start the call, and stay until it is over and all is written.
+        """Start the conversation, and stay until it is over and all is written.
 
         Raises what it failed of: VoiceLiveError, or a bug.
         """
-        conversation = self._conversation
         try:
-            self.call.start()
-            while not self.call.over.wait(SLICE_S):
-                self.call.check()
-                conversation.transcript.release_late()
-                conversation.turns.settle(conversation.sink.wait_until_heard(0))
+            self.link.start()
+            while not self.link.over.wait(SLICE_S):
                 self._look_for_trouble()
                 self._tell_what_takes_long()
-            self.call.check()
         finally:
             try:
-                self.call.end()  # before that, there may be more to write
+                self.link.end()
             finally:  # also where it is interrupted
-                conversation.transcript.close()
-                conversation.turns.settle(is_all_heard=True)
                 self.screen.note(self.summary())
+        if self.link.failure:
+            raise self.link.failure
 
     def _look_for_trouble(self) -> None:
         """Tell what a person with a sound card can mend, once."""
-        if not isinstance(self.call.source, Microphone):
+        if not isinstance(self.link.source, Microphone):
             return
-        if self.call.uplink.is_silent:
+        if self.link.uplink.is_silent:
             self._hint(failures.in_words(failures.silent_microphone()))
         if self._conversation.turns.seems_to_hear_itself:
             self._hint(HEARS_ITSELF)
@@ -91,8 +86,8 @@ class Host:
 
     def status(self) -> str:
         """Who is talking, how loud the microphone is, the time, the latency of the last answer."""
-        is_muted = self.call.uplink.muted or self.types_only
-        sound = "muted     " if is_muted else meter(self.call.uplink.peak)
+        is_muted = self.link.uplink.muted or self.types_only
+        sound = "muted     " if is_muted else meter(self.link.uplink.peak)
         latencies_s = self._conversation.turns.latencies_s
         latency = f"answered after {latencies_s[-1]:.2f} s" if latencies_s else ""
         return f" {self._state:14} {sound:14} {self._elapsed:6} {latency:24} ? lists the keys"
@@ -116,7 +111,7 @@ class Host:
     def _state(self) -> str:
         conversation = self._conversation
         if not conversation.ready.is_set():
-            return "reconnecting" if self.call.reconnects else "connecting"
+            return "reconnecting" if self.link.reconnects else "connecting"
         if conversation.user_speaks:
             return "hearing you"
         if not conversation.sink.wait_until_heard(0):
@@ -131,12 +126,12 @@ class Host:
         return f"{seconds // 60}:{seconds % 60:02}"
 
     def _obey(self, line: str) -> None:
-        uplink = self.call.uplink
+        uplink = self.link.uplink
         match line.lower():
             case "":
                 pass
             case "q":
-                self.call.over.set()
+                self.link.over.set()
             case "m" if self.types_only:
                 self.screen.note("There is no microphone to mute: --no-mic.")
             case "m":
@@ -154,7 +149,7 @@ class Host:
         self._conversation.leave()
         if self.types_only:
             self._conversation.heard_user = True
-            self.call.source.close()
+            self.link.source.close()
 
     def _hint(self, text: str) -> None:
         """Show it, once."""

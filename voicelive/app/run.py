@@ -10,7 +10,7 @@ from itertools import repeat
 from pathlib import Path
 
 from voicelive import failures
-from voicelive.app.console import Host
+from voicelive.app.console import Console
 from voicelive.app.extras import extras
 from voicelive.app.logs import RunLogs, c_libraries_into
 from voicelive.app.options import Options, RunOptions
@@ -23,7 +23,7 @@ from voicelive.extras.echo import Reference
 from voicelive.extras.hotplug import Watch
 from voicelive.extras.recording import Recording
 from voicelive.playback import Playback
-from voicelive.reconnect import Call
+from voicelive.reconnect import Link
 from voicelive.session import wants_reference
 from voicelive.soundcard import Microphone, Speaker
 from voicelive.text import Redactor, printable, shown
@@ -81,16 +81,15 @@ def _converse(
             files += recording.paths
         where_files_are = "Logs: " + "\n      ".join(map(shown, files))
         screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}\n{where_files_are}")
-        call = wire(plan, options, dialler, screen, logs.conversation.write, source, sink, recording)
-        stack.callback(call.conversation.transcript.close)
-        call.conversation.id = plan.target.conversation_id
+        link = wire(plan, options, dialler, screen, logs.conversation.write, source, sink, recording)
+        link.conversation.id = plan.target.conversation_id
         streams = [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]
         stack.callback(Watch(streams, screen.note).close)
         screen.note("q and Enter, or Ctrl-C, ends it; ? and Enter lists the keys.")
-        host = Host(call, screen, streams, options.no_mic)
-        host.listen_to_keyboard(stack.callback)
+        console = Console(link, screen, streams, options.no_mic)
+        console.listen_to_keyboard(stack.callback)
         stack.callback(screen.note, where_files_are)
-        host.hold()
+        console.hold()
         if isinstance(sink, TimedSink) and sink.error:
             raise VoiceLiveError(f"{sink.name} is not complete: {sink.error}.")
 
@@ -104,8 +103,8 @@ def wire(
     source: Source,
     sink: Playback,
     recording: Recording | None,
-) -> Call:
-    """Put the parts of a conversation together; nothing moves before the call is started."""
+) -> Link:
+    """Put the parts of a conversation together; nothing moves before the link is started."""
     reference = Reference(sink) if recording or wants_reference(plan.first_message) else None
     turns = Turns(sink.account, recording.keep if recording else None)
     transcript = Transcript(screen, write_log, turns.write)
@@ -117,11 +116,11 @@ def wire(
     if options.greet:
         conversation.greet()
     invitation = "Type, and Enter." if options.no_mic else "Speak."
-    call = Call(connect, conversation, source, invitation=invitation)
-    call.uplink.reference, call.uplink.recording = reference, recording
+    link = Link(connect, conversation, source, invitation=invitation)
+    link.uplink.reference, link.uplink.recording = reference, recording
     if options.verbose:
-        call.show_event = lambda kind: screen.note(f"Received event: {kind}")
-    return call
+        link.show_event = lambda kind: screen.note(f"Received event: {kind}")
+    return link
 
 
 def find_functions(note: Callable[[str], None]) -> RunFunction | None:

@@ -9,17 +9,17 @@ from contextlib import contextmanager, suppress
 import pytest
 from held import SESSION_UPDATE
 from servers import websocket_server
-from test_call import Blocks, wait_until
+from test_link import Blocks, wait_until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
-from voicelive.app.console import Host
+from voicelive.app.console import Console
 from voicelive.app.screen import Screen
 from voicelive.audio import BLOCK_BYTES
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
 from voicelive.playback import Playback
-from voicelive.reconnect import Call
+from voicelive.reconnect import Link
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 
@@ -53,73 +53,73 @@ class Service:
 
 
 @contextmanager
-def hosted() -> Iterator[tuple[Host, Service]]:
+def hosted() -> Iterator[tuple[Console, Service]]:
     service, screen, sink = Service(), Screen(str), Playback()
     turns = Turns(sink.account)
     transcript = Transcript(screen, io.StringIO().write, turns.write)
     conversation = Conversation(sink, transcript, turns, screen.note, SESSION_UPDATE)
     source = Blocks(b"\xff\x7f" * (BLOCK_BYTES // 2), endless=True)
     with websocket_server(service.serve) as url:
-        call = Call(lambda *_: Connection(url, {}), conversation, source)
-        call.start()
+        link = Link(lambda *_: Connection(url, {}), conversation, source)
+        link.start()
         try:
-            yield Host(call, screen), service
+            yield Console(link, screen), service
         finally:
-            call.end()
+            link.end()
 
 
 def test_the_status_tells_who_is_talking_and_the_latency() -> None:
-    with hosted() as (host, service):
-        sink = host.call.conversation.sink
-        assert host.status().startswith(" connecting ")
+    with hosted() as (console, service):
+        sink = console.link.conversation.sink
+        assert console.status().startswith(" connecting ")
         service.say(UPDATED)
-        wait_until(host.call, lambda: host.status().startswith(" listening      [##########] "))
+        wait_until(console.link, lambda: console.status().startswith(" listening      [##########] "))
         service.say(STARTED)
-        wait_until(host.call, lambda: host.status().startswith(" hearing you "))
+        wait_until(console.link, lambda: console.status().startswith(" hearing you "))
         service.say(STOPPED)
-        wait_until(host.call, lambda: host.status().startswith(" thinking "))
+        wait_until(console.link, lambda: console.status().startswith(" thinking "))
         service.say(CREATED, AUDIO, DONE)
-        wait_until(host.call, lambda: host.status().startswith(" agent speaking "))
+        wait_until(console.link, lambda: console.status().startswith(" agent speaking "))
         sink.render(memoryview(bytearray(BLOCK_BYTES)))
-        host.call.conversation.turns.settle(is_all_heard=True)
-        wait_until(host.call, lambda: host.status().startswith(" listening "))
-        assert "answered after 0." in host.status()
-        assert len(host.status()) < 80
+        console.link.conversation.turns.settle(is_all_heard=True)
+        wait_until(console.link, lambda: console.status().startswith(" listening "))
+        assert "answered after 0." in console.status()
+        assert len(console.status()) < 80
 
 
 def test_keys_mute_send_and_end() -> None:
-    with hosted() as (host, service):
+    with hosted() as (console, service):
         service.say(UPDATED)
-        wait_until(host.call, host.call.conversation.ready.is_set)
-        host._obey("m")
-        assert host.call.uplink.muted and " muted " in host.status()
-        host._obey("M")  # with Caps Lock on
-        assert not host.call.uplink.muted
-        host._obey("")
-        host._obey("Hello")
-        assert host.status().startswith(" thinking ")
-        host._obey("Q")
-        assert host.call.over.is_set()
+        wait_until(console.link, console.link.conversation.ready.is_set)
+        console._obey("m")
+        assert console.link.uplink.muted and " muted " in console.status()
+        console._obey("M")  # with Caps Lock on
+        assert not console.link.uplink.muted
+        console._obey("")
+        console._obey("Hello")
+        assert console.status().startswith(" thinking ")
+        console._obey("Q")
+        assert console.link.over.is_set()
 
 
 def test_who_only_types_is_never_told_that_a_microphone_is_on(capsys: pytest.CaptureFixture[str]) -> None:
-    with hosted() as (host, _):
-        host.types_only = True
-        host._obey("m")
-        host._obey("m")
-        host.screen.close()
+    with hosted() as (console, _):
+        console.types_only = True
+        console._obey("m")
+        console._obey("m")
+        console.screen.close()
 
         assert capsys.readouterr().err == 2 * "There is no microphone to mute: --no-mic.\n"
 
 
 def test_the_summary_counts() -> None:
-    with hosted() as (host, service):
+    with hosted() as (console, service):
         service.say(UPDATED, STARTED, STOPPED, CREATED, AUDIO)
-        wait_until(host.call, lambda: host.call.conversation.turns.answers == 1)
-        host.call.conversation.sink.render(memoryview(bytearray(BLOCK_BYTES)))
-        host.call.conversation.turns.settle(is_all_heard=True)
+        wait_until(console.link, lambda: console.link.conversation.turns.answers == 1)
+        console.link.conversation.sink.render(memoryview(bytearray(BLOCK_BYTES)))
+        console.link.conversation.turns.settle(is_all_heard=True)
 
-        first, second = host.summary().splitlines()
+        first, second = console.summary().splitlines()
 
     assert first.endswith(": 1 answer, 0 interrupted, 0 reconnects, 0 xruns.")
     assert second.startswith("First sound after 0.")

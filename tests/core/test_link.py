@@ -18,7 +18,7 @@ from voicelive.connection import Connection
 from voicelive.conversation import Conversation
 from voicelive.errors import VoiceLiveError
 from voicelive.playback import Playback
-from voicelive.reconnect import Call
+from voicelive.reconnect import Link
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 
@@ -49,10 +49,10 @@ class Blocks:
 
 
 @contextmanager
-def on_the_line(
+def linked(
     service: Callable[[ServerConnection], None], source: Blocks, before: Callable[[], object] = bool
-) -> Iterator[Call]:
-    """A call with a service of one's own, ended with the block; `before` is called before it connects."""
+) -> Iterator[Link]:
+    """A link with a service of one's own, ended with the block; `before` is called before it connects."""
     sink = Playback()
     turns = Turns(sink.account)
     transcript = Transcript(Shown(), io.StringIO().write, turns.write)
@@ -63,21 +63,22 @@ def on_the_line(
             before()
             return Connection(url, {})
 
-        call = Call(connect, conversation, source)
-        call.start()
+        link = Link(connect, conversation, source)
+        link.start()
         try:
-            yield call
+            yield link
         finally:
-            call.end()
+            link.end()
 
 
-def wait_until(call: Call, condition: Callable[[], object]) -> None:
-    """Look after the call, as the main thread does, until the condition holds."""
+def wait_until(link: Link, condition: Callable[[], object]) -> None:
+    """Wait until the condition holds. Raises what the conversation failed of meanwhile."""
     for _ in range(500):
+        if link.over.is_set() and link.failure:
+            raise link.failure
         if condition():
             return
-        call.check()
-        call.over.wait(0.02)
+        threading.Event().wait(0.02)
     raise AssertionError("not so within 10 s")
 
 
@@ -110,7 +111,7 @@ def test_the_session_comes_first_then_the_blocks_then_silence() -> None:
             received.append(str(client.recv()))
         enough.set()
 
-    with on_the_line(service, Blocks(BLOCK)):
+    with linked(service, Blocks(BLOCK)):
         assert enough.wait(10)
 
     kinds = [json.loads(message)["type"] for message in received]
@@ -128,9 +129,9 @@ def test_no_sound_leaves_before_the_session_stands() -> None:
         with suppress(TimeoutError):
             sent.append(client.recv(timeout=0.5))
 
-    with on_the_line(service, Blocks(BLOCK)) as call:
+    with linked(service, Blocks(BLOCK)) as link:
         assert asked.wait(10)
-        assert call.over.wait(10), "the service closed"
+        assert link.over.wait(10), "the service closed"
 
     assert sent == []
 
@@ -142,44 +143,44 @@ def test_a_service_that_does_not_accept_the_session_is_given_up(monkeypatch: pyt
         threading.Event().wait(2)
 
     with (
-        on_the_line(deaf, Blocks(endless=True)) as call,
+        linked(deaf, Blocks(endless=True)) as link,
         pytest.raises(VoiceLiveError, match="accept the session"),
     ):
-        wait_until(call, lambda: False)
+        wait_until(link, lambda: False)
 
 
 def test_a_normal_close_by_the_service_is_no_failure() -> None:
-    with on_the_line(listens(then=lambda client: client.close(1000)), Blocks(endless=True)) as call:
-        wait_until(call, call.over.is_set)
-        call.check()
+    with linked(listens(then=lambda client: client.close(1000)), Blocks(endless=True)) as link:
+        wait_until(link, link.over.is_set)
+        assert link.failure is None
 
 
 def test_any_other_close_is_told_with_the_service_s_reason() -> None:
     service = listens(then=lambda client: client.close(1011, "out of order"))
     with (
-        on_the_line(service, Blocks(endless=True)) as call,
+        linked(service, Blocks(endless=True)) as link,
         pytest.raises(VoiceLiveError, match=r"1011\): out of"),
     ):
-        wait_until(call, lambda: False)
+        wait_until(link, lambda: False)
 
 
 def test_a_source_in_which_the_service_notices_no_speech(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "NO_SPEECH_S", 0.2)
     with (
-        on_the_line(listens(), Blocks(BLOCK)) as call,
+        linked(listens(), Blocks(BLOCK)) as link,
         pytest.raises(VoiceLiveError, match="no speech in blocks"),
     ):
-        wait_until(call, lambda: False)
+        wait_until(link, lambda: False)
 
 
 def test_a_turn_that_is_never_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "NO_ANSWER_S", 0.2)
     service = listens(SPEECH_STARTED)
-    with on_the_line(service, Blocks(BLOCK)) as call, pytest.raises(VoiceLiveError, match="gave no answer"):
-        wait_until(call, lambda: False)
+    with linked(service, Blocks(BLOCK)) as link, pytest.raises(VoiceLiveError, match="gave no answer"):
+        wait_until(link, lambda: False)
 
 
-def test_the_call_is_over_when_the_source_ended_and_all_was_answered(
+def test_it_is_over_when_the_source_ended_and_all_was_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "SETTLE_S", 0.1)
@@ -188,8 +189,8 @@ def test_the_call_is_over_when_the_source_ended_and_all_was_answered(
         '{"type": "response.created", "response": {"id": "resp_1"}}',
         '{"type": "response.done", "response": {"id": "resp_1", "status": "completed"}}',
     )
-    with on_the_line(listens(SPEECH_STARTED, *answer), Blocks(BLOCK)) as call:
-        wait_until(call, call.over.is_set)
+    with linked(listens(SPEECH_STARTED, *answer), Blocks(BLOCK)) as link:
+        wait_until(link, link.over.is_set)
 
 
 def test_a_connection_that_comes_after_the_end_is_cut() -> None:
@@ -205,33 +206,33 @@ def test_a_connection_that_comes_after_the_end_is_cut() -> None:
         begun.set()
         ended.wait(10)
 
-    with on_the_line(service, Blocks(), connecting) as call:
+    with linked(service, Blocks(), connecting) as link:
         assert begun.wait(10)
-        call.end()
+        link.end()
         ended.set()
         assert gone.wait(10)
 
 
 def test_a_microphone_of_nothing_but_zeros_is_noticed() -> None:
-    with on_the_line(listens(), Blocks(*[SILENCE] * 250, endless=True)) as call:
-        wait_until(call, lambda: call.uplink.is_silent)
+    with linked(listens(), Blocks(*[SILENCE] * 250, endless=True)) as link:
+        wait_until(link, lambda: link.uplink.is_silent)
 
 
 def test_a_quiet_microphone_is_not_taken_for_a_muted_one() -> None:
     source = Blocks(*[SILENCE] * 249, BLOCK, *[SILENCE] * 249, endless=True)
-    with on_the_line(listens(), source) as call:
+    with linked(listens(), source) as link:
         assert source.taken.wait(10)
-        assert not call.uplink.is_silent
+        assert not link.uplink.is_silent
 
 
-def test_a_source_that_fails_ends_the_call_and_says_why() -> None:
+def test_a_source_that_fails_ends_it_and_says_why() -> None:
     class Broken(Blocks):
         def __iter__(self) -> Iterator[bytes]:
             yield BLOCK
             raise RuntimeError("the line is dead")
 
     with (
-        on_the_line(listens(), Broken()) as call,
+        linked(listens(), Broken()) as link,
         pytest.raises(VoiceLiveError, match="blocks failed: the line is dead"),
     ):
-        wait_until(call, call.over.is_set)
+        wait_until(link, link.over.is_set)
