@@ -130,6 +130,13 @@ class Conversation:
                 self.send(session.CANCELLATION)
             self._go_on()
 
+    def silence(self) -> None:
+        """Let the agent fall silent, from any thread; nothing else is said."""
+        with self._lock:
+            self._interrupt()
+            if self._running:
+                self.send(session.CANCELLATION)
+
     def greet(self) -> None:
         """Let the agent speak first, as soon as there is a session."""
         with self._lock:

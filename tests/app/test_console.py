@@ -71,42 +71,76 @@ def hosted() -> Iterator[tuple[Console, Service]]:
 def test_the_status_tells_who_is_talking_and_the_latency() -> None:
     with hosted() as (console, service):
         sink = console.link.conversation.sink
-        assert console.status().startswith(" connecting ")
+        assert console.status(80).startswith(" connecting ")
         service.say(UPDATED)
-        wait_until(console.link, lambda: console.status().startswith(" listening      [##########] "))
+        wait_until(console.link, lambda: console.status(80).startswith(" listening       [##########]"))
         service.say(STARTED)
-        wait_until(console.link, lambda: console.status().startswith(" hearing you "))
+        wait_until(console.link, lambda: console.status(80).startswith(" hearing you "))
         service.say(STOPPED)
-        wait_until(console.link, lambda: console.status().startswith(" thinking "))
+        wait_until(console.link, lambda: console.status(80).startswith(" thinking "))
         service.say(CREATED, AUDIO, DONE)
-        wait_until(console.link, lambda: console.status().startswith(" agent speaking "))
+        wait_until(console.link, lambda: console.status(80).startswith(" agent speaking "))
         sink.render(memoryview(bytearray(BLOCK_BYTES)))
         console.link.conversation.turns.settle(is_all_heard=True)
-        wait_until(console.link, lambda: console.status().startswith(" listening "))
-        assert "answered after 0." in console.status()
-        assert len(console.status()) < 80
+        wait_until(console.link, lambda: console.status(80).startswith(" listening "))
+        assert "answered after 0." in console.status(80)
+        assert "? lists the keys" in console.status(80)
+        assert console.status(60).rstrip().endswith("s") and "answered after" in console.status(60)
+        assert [console.status(columns).split()[0] for columns in (20, 30)] == ["listening", "listening"]
+        assert all(len(console.status(columns)) <= columns for columns in range(10, 100))
 
 
 def test_keys_mute_send_and_end() -> None:
     with hosted() as (console, service):
         service.say(UPDATED)
         wait_until(console.link, console.link.conversation.ready.is_set)
-        console._obey("m")
-        assert console.link.uplink.muted and " muted " in console.status()
-        console._obey("M")  # with Caps Lock on
+        console.obey("m")
+        assert console.link.uplink.muted and " muted " in console.status(80)
+        console.obey("M")  # with Caps Lock on
         assert not console.link.uplink.muted
-        console._obey("")
-        console._obey("Hello")
-        assert console.status().startswith(" thinking ")
-        console._obey("Q")
+        console.obey("")
+        console.obey("Hello")
+        assert console.status(80).startswith(" thinking ")
+        console.obey("Q")
         assert console.link.over.is_set()
+
+
+@pytest.mark.parametrize("typed", ["quit", "Exit", "/q", "/quit"])
+def test_who_wants_to_leave_need_not_know_the_key(typed: str) -> None:
+    with hosted() as (console, _):
+        console.obey(typed)
+        assert console.link.over.is_set()
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        ("/say q", ["q"]),
+        ("q\nrm -rf x\n", ["q\nrm -rf x"]),
+        ("quit it", ["quit it"]),
+        ("\x1a", []),
+        ("He\x1allo", ["Hello"]),
+        ("/mistyped hello", []),
+        ("/say", []),
+    ],
+)
+def test_commands_are_not_sent_and_messages_are_no_commands(
+    typed: str, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    with hosted() as (console, _):
+        monkeypatch.setattr(console.link.conversation, "say", said.append)
+        console.obey(typed)
+
+        assert said == sent
+        assert not console.link.over.is_set()
 
 
 def test_who_only_types_is_never_told_that_a_microphone_is_on(capsys: pytest.CaptureFixture[str]) -> None:
     with hosted() as (console, _):
         console.types_only = True
-        console._obey("m")
-        console._obey("m")
+        console.obey("m")
+        console.obey("m")
         console.screen.close()
 
         assert capsys.readouterr().err == 2 * "There is no microphone to mute: --no-mic.\n"
@@ -121,5 +155,5 @@ def test_the_summary_counts() -> None:
 
         first, second = console.summary().splitlines()
 
-    assert first.endswith(": 1 answer, 0 interrupted, 0 reconnects, 0 xruns.")
+    assert first.endswith(": 1 answer, 0 interrupted, 0 reconnects.")
     assert second.startswith("First sound after 0.")

@@ -6,6 +6,7 @@ import pytest
 
 from voicelive import transcript as module
 from voicelive.app.screen import Screen
+from voicelive.app.terminal import Wrap
 from voicelive.text import Redactor
 from voicelive.transcript import AGENT_AUDIO, USER, Transcript
 
@@ -29,27 +30,62 @@ class Written:
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Written:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "dumb")
     return Written(capsys)
 
 
-def test_a_line_appears_as_it_grows(capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_it_is_no_terminal_a_line_comes_when_it_is_whole(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     screen = Screen(str)
-    screen.say("line", "Once", "Agent: Once")
+    screen.say("line", "Once upo", "Agent: Once upo")
+    screen.note("a note, which the sentence does not wait for")
     screen._writer.drain()
 
-    assert capsys.readouterr().out == "Agent: Once"
-    screen.say("line", " upon", "")
+    assert capsys.readouterr() == ("", "a note, which the sentence does not wait for\n")
+    screen.say("line", "n a time", "")
     screen.end_line()
     screen.close()
 
-    assert capsys.readouterr().out == " upon\n"
+    assert capsys.readouterr().out == "Agent: Once upon a time\n"
 
 
-def test_on_a_terminal_the_mark_stands_behind_the_words(terminal: Written) -> None:
+def test_on_a_terminal_a_line_grows_by_words_and_breaks_between_them(
+    terminal: Written, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal.screen, "_wrap", Wrap(lambda: 15))
+    terminal.transcript.add("a1", AGENT_AUDIO, "Once upo")
+    terminal.screen._writer.drain()
+    assert capsys.readouterr().out == "Agent: Once"
+
+    for piece in ("n a ti", "me, a fro", "g"):
+        terminal.transcript.add("a1", AGENT_AUDIO, piece)
+    terminal.transcript.finish("a1", AGENT_AUDIO)
+
+    assert terminal.close() == "\nupon a time, a\nfrog\n"
+
+
+def test_characters_of_two_columns_are_broken_anywhere_and_accents_take_none() -> None:
+    wrap = Wrap(lambda: 6)
+
+    assert wrap("ab \u4e16\u754c\u4e16 e\u0301e\u0301e\u0301e\u0301\n") == (
+        "ab \u4e16\n\u754c\u4e16\ne\u0301e\u0301e\u0301e\u0301\n"
+    )
+
+
+def test_the_name_before_a_line_is_bold_where_that_can_be_shown(terminal: Written) -> None:
+    terminal.screen._has_bold = True
+    terminal.transcript.finish("a1", AGENT_AUDIO, "Time: now.")
+
+    assert terminal.close() == "\x1b[1mAgent:\x1b[0m Time: now.\n"
+
+
+def test_the_mark_of_a_line_that_is_whole_has_a_line_of_its_own(terminal: Written) -> None:
     terminal.transcript.finish("a1", AGENT_AUDIO, "Once upon a time")
     terminal.transcript.interrupt("a1")
 
-    assert terminal.close() == "Agent: Once upon a time (interrupted)\n"
+    assert terminal.close() == "Agent: Once upon a time\n(interrupted)\n"
 
 
 def test_on_a_terminal_nothing_grows_but_the_line_that_it_belongs_to(

@@ -8,9 +8,10 @@ from statistics import median
 
 from voicelive import failures
 from voicelive.app.screen import Screen
-from voicelive.app.terminal import KEYS, is_live, meter, watch_keyboard
+from voicelive.app.terminal import KEYS, LIVE_KEYS, forget_typed, is_live, meter, watch_keyboard
 from voicelive.reconnect import Link
 from voicelive.soundcard import Microphone, Stream
+from voicelive.text import printable
 from voicelive.toolcalls import Activity
 
 PATIENCE_S = 1.0  # with what the agent does in silence, before it is told
@@ -39,11 +40,12 @@ class Console:
     def listen_to_keyboard(self, at_end: Callable[[Callable[[], None]], object]) -> None:
         """Obey what is typed, from now on; `at_end` gets what ends it."""
         if not is_live(os.environ):
-            watch_keyboard(self._obey, self._end_typing)
+            watch_keyboard(self.obey, self.end_typing)
+            at_end(forget_typed)
             return
         from voicelive.extras.live import LivePrompt  # 0.1 s, not where there is no terminal
 
-        prompt = LivePrompt(self.screen.open_line, self.status, self._obey, self._end_typing)
+        prompt = LivePrompt(self.screen.open_line, self)
         at_end(prompt.close)
         at_end(self.screen.hide_prompt)
         prompt.start()
@@ -84,13 +86,25 @@ class Console:
             if not self.screen.has_prompt:
                 self.screen.note(f"The agent is {activity.what}.")
 
-    def status(self) -> str:
-        """Who is talking, how loud the microphone is, the time, the latency of the last answer."""
-        is_muted = self.link.uplink.muted or self.types_only
-        sound = "muted     " if is_muted else meter(self.link.uplink.peak)
+    def status(self, columns: int) -> str:
+        """Who is talking, how loud the microphone is, the time, the latency of the last answer.
+
+        What does not fit into so many columns is left out, the least important first.
+        """
         latencies_s = self._conversation.turns.latencies_s
-        latency = f"answered after {latencies_s[-1]:.2f} s" if latencies_s else ""
-        return f" {self._state:14} {sound:14} {self._elapsed:6} {latency:24} ? lists the keys"
+        parts = [f"{self._state:14}", self._sound, f"{self._elapsed:5}"]  # the most important first
+        if latencies_s:
+            parts.append(f"answered after {latencies_s[-1]:.2f} s")
+        parts.append("? lists the keys")
+        while len(parts) > 1 and len("  ".join(parts)) + 2 > columns:
+            parts.pop()
+        return f" {'  '.join(parts)} "[:columns]
+
+    @property
+    def _sound(self) -> str:
+        if self.types_only:
+            return "no microphone"
+        return f"{'muted' if self.link.uplink.muted else meter(self.link.uplink.peak):12}"
 
     def summary(self) -> str:
         """How it went."""
@@ -100,8 +114,10 @@ class Console:
         how = (
             f"Ended after {self._elapsed}: {many(turns.answers, 'answer')}, "
             f"{turns.interruptions} interrupted, "
-            f"{many(reconnects, 'reconnect')}, {many(xruns, 'xrun')}."
+            f"{many(reconnects, 'reconnect')}."
         )
+        if xruns:
+            how += f" The sound card lost pieces of sound {many(xruns, 'time')}."
         if not turns.latencies_s:
             return how
         usual, worst = median(turns.latencies_s), max(turns.latencies_s)
@@ -125,31 +141,53 @@ class Console:
         seconds = round(time.monotonic() - self._began)
         return f"{seconds // 60}:{seconds % 60:02}"
 
-    def _obey(self, line: str) -> None:
-        uplink = self.link.uplink
-        match line.lower():
+    def obey(self, typed: str) -> None:
+        """What was typed, and Enter: a command of ours, or a message for the agent, as several lines are."""
+        text = printable(typed).strip()
+        word, _, rest = text.partition(" ")
+        match word.lower() if "\n" not in text and (text.startswith("/") or not rest) else "message":
             case "":
                 pass
-            case "q":
+            case "q" | "quit" | "exit" | "/q" | "/quit" | "/exit":
                 self.link.over.set()
-            case "m" if self.types_only:
-                self.screen.note("There is no microphone to mute: --no-mic.")
-            case "m":
-                uplink.muted = not uplink.muted
-                self.screen.note("The microphone is muted." if uplink.muted else "The microphone is on.")
-            case "?":
-                self.screen.note(KEYS)
+            case "m" | "/m" | "/mute":
+                self.mute()
             case "y" | "n" as said if self._conversation.decide(said == "y"):
                 pass  # the agent had asked
+            case "/say" if rest.strip():
+                self._conversation.say(rest.strip())
+            case "?" | "/?" | "/help":
+                self._list_keys()
+            case unknown if unknown.startswith("/"):
+                self._list_keys(f"There is no {word}.")
             case _:
-                self._conversation.say(line)
+                self._conversation.say(text)
 
-    def _end_typing(self) -> None:
-        """Nobody types any more: who only types has said all, and nobody can be asked."""
+    def _list_keys(self, before: str = "") -> None:
+        keys = f"{KEYS}\n{LIVE_KEYS}" if is_live(os.environ) else KEYS
+        self.screen.answer(f"{before}\n{keys}".lstrip())
+
+    def mute(self) -> None:
+        """Switch the microphone off, or on again."""
+        uplink = self.link.uplink
+        if self.types_only:
+            self.screen.answer("There is no microphone to mute: --no-mic.")
+            return
+        uplink.muted = not uplink.muted
+        self.screen.answer("The microphone is muted." if uplink.muted else "The microphone is on.")
+
+    def silence(self) -> None:
+        """Let the agent fall silent."""
+        self._conversation.silence()
+
+    def end_typing(self) -> None:
+        """Nobody types any more, and can be asked: who only types has said all, Ctrl-D at a prompt ends it."""
         self._conversation.leave()
         if self.types_only:
             self._conversation.heard_user = True
             self.link.source.close()
+        elif is_live(os.environ):
+            self.link.over.set()
 
     def _hint(self, text: str) -> None:
         """Show it, once."""

@@ -15,7 +15,8 @@ from voicelive.app.extras import extras
 from voicelive.app.logs import RunLogs, c_libraries_into
 from voicelive.app.options import Options, RunOptions
 from voicelive.app.plan import Dialler, Plan
-from voicelive.app.screen import Screen, is_terminal
+from voicelive.app.screen import Screen
+from voicelive.app.terminal import is_terminal
 from voicelive.audio import SILENCE, Source
 from voicelive.conversation import Conversation
 from voicelive.errors import EXIT_USAGE, VoiceLiveError

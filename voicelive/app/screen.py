@@ -6,20 +6,16 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Protocol, TextIO
 
 from voicelive.app.options import IS_INSTALLED, SOURCE
+from voicelive.app.terminal import Wrap, columns, has_bold, is_terminal
 from voicelive.app.writer import Writer
 from voicelive.text import printable, quoted, shown
 
 log = logging.getLogger(__name__)
 
 DRAWN_CHARACTERS = 10_000  # more of a line that grows is on no screen
-
-
-def is_terminal(stream: Any) -> bool:
-    """Whether a stream is one. On Windows NUL says so, too, but has no console's file (untried)."""
-    return stream.isatty() and (os.name != "nt" or "Console" in type(stream.buffer.raw).__name__)
 
 
 def own_command(*arguments: str) -> str:
@@ -42,9 +38,9 @@ class Prompt(Protocol):
 class Screen:
     """Both streams of a terminal, for all threads, none of which ever waits for it.
 
-    The last line of what was said stays open, so that it can grow. On a terminal it is closed by the
-    next line; elsewhere, where whole lines are expected, by `end_line`. With a prompt it stands there
-    while it grows.
+    The last line of what was said stays open until it is whole: on a terminal it grows word by word,
+    elsewhere it is written when it ends. With a prompt it stands there while it grows, and until the next
+    line comes, for a mark may still follow.
     """
 
     def __init__(self, redact: Callable[[str], str]) -> None:
@@ -56,6 +52,8 @@ class Screen:
         self._lock = threading.RLock()  # guards the open line and the order of what is written
         self._writer = Writer("screen", redact, lambda why: log.warning("the screen lost lines: %s", why))
         self._said_on_terminal = is_terminal(sys.stdout)
+        self._has_bold = has_bold(os.environ)
+        self._wrap = Wrap(columns)
 
     def open_line(self) -> str:
         """The end of what was said last, while it can still grow."""
@@ -85,43 +83,63 @@ class Screen:
     def say(self, whose: object, more: str, begun: str) -> None:
         """Let a line of what was said grow by `more`; one that is open no more goes on below, as `begun`."""
         with self._lock:
-            is_open = self._open and whose is self._whose
-            if not is_open:
+            if not self._open or whose is not self._whose:
                 self.close_line()
-                self._whose, self._is_whole = whose, False
-            self._grow(more if is_open else begun)
+                self._whose, self._is_whole, more = whose, False, begun
+            self._open.append(more)
+            if self._prompt:
+                self._prompt.refresh()
+            elif self._said_on_terminal:
+                self._write(
+                    sys.stdout, self._dressed(self._wrap(more)) if more is begun else self._wrap(more)
+                )
 
     def end_line(self) -> None:
-        """The open line is whole, though on a terminal a mark may still follow."""
-        self._is_whole = True
-        if not self._said_on_terminal:
-            self.close_line()
+        """The open line is whole, though with a prompt a mark may still follow."""
+        with self._lock:
+            self._is_whole = True
+            if not self._prompt:
+                self.close_line()
 
     def close_line(self) -> None:
         """End the open line, if there is one."""
         with self._lock:
             pieces, self._open = self._open, []
-            if pieces:
-                self._write(sys.stdout, "".join([*pieces, "\n"]) if self._prompt else "\n")
+            if not pieces:
+                return
+            if not self._said_on_terminal:
+                self._write(sys.stdout, "".join([*pieces, "\n"]))
+            elif self._prompt:
+                self._write(sys.stdout, self._dressed(self._wrap("".join([*pieces, "\n"]))))
+            else:
+                self._write(sys.stdout, self._wrap("\n"))
 
     def note(self, text: str) -> None:
         """A line about the conversation, on stderr."""
         with self._lock:
-            if self._said_on_terminal and (self._is_whole or not self._prompt):
+            shares = self._said_on_terminal and is_terminal(sys.stderr)
+            if self._is_whole or (shares and not self._prompt):
                 self.close_line()
             self._write(sys.stderr, printable(text) + "\n")
+
+    def answer(self, text: str) -> None:
+        """A line about the conversation that was asked for at the keyboard: where the person looks."""
+        with self._lock:
+            if self._said_on_terminal and not is_terminal(sys.stderr):
+                self.close_line()
+                self._write(sys.stdout, printable(text) + "\n")
+            else:
+                self.note(text)
 
     def close(self) -> None:
         """Wait until all is written; where nobody reads, for a second at most."""
         if not self._writer.close():
             log.warning("nobody reads the screen")
 
-    def _grow(self, text: str) -> None:
-        self._open.append(text)
-        if self._prompt:
-            self._prompt.refresh()
-        else:
-            self._write(sys.stdout, text)
+    def _dressed(self, text: str) -> str:
+        """A line with the name before it in bold, where that can be shown."""
+        name, colon, rest = text.partition(": ")
+        return f"\x1b[1m{name}:\x1b[0m {rest}" if colon and self._has_bold else text
 
     def _write(self, stream: TextIO, text: str) -> None:
         if self._prompt and is_terminal(stream):

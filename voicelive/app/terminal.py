@@ -1,29 +1,106 @@
 """The keyboard, and what a terminal can show."""
 
 import math
+import os
+import re
+import selectors
 import sys
 import threading
+import unicodedata
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-
-from voicelive.app.screen import is_terminal
+from typing import Any
 
 LONGEST_LINE = 65536  # bytes; what is beyond is left out
 METER_CELLS = 10
 METER_DB = 60  # below full scale, where the meter begins
-KEYS = """Keys, each with Enter:
-  q   quit
-  m   mute the microphone, and unmute it
-  y, n  yes or no, where the agent wants to use a tool
-  ?   this list
-Any other text goes to the agent."""
+KEYS = """With Enter:
+  q, quit, exit   end the conversation
+  m               mute the microphone, and unmute it
+  y, n            yes or no, where the agent wants to use a tool
+  ?               this list
+  /say q          say q, or whatever follows, to the agent
+Any other text goes to the agent, but for a word with / before it."""
+LIVE_KEYS = """Without Enter:
+  Esc             silence the agent
+  Ctrl-T          mute the microphone, and unmute it
+  Ctrl-D          end, on an empty line
+  Ctrl-Z          suspend the program (fg goes on)"""
+PASTE_S = 0.05  # lines that follow each other so soon were not typed
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether a stream is one. On Windows NUL says so, too, but has no console's file (untried)."""
+    return stream.isatty() and (os.name != "nt" or "Console" in type(stream.buffer.raw).__name__)
 
 
 def is_live(variables: Mapping[str, str]) -> bool:
     """Whether the terminal can have a part that stays in place."""
-    if variables.get("NO_COLOR") or variables.get("TERM") == "dumb":
-        return False
-    return is_terminal(sys.stdin) and is_terminal(sys.stdout)
+    return variables.get("TERM") != "dumb" and is_terminal(sys.stdin) and is_terminal(sys.stdout)
+
+
+def has_bold(variables: Mapping[str, str]) -> bool:
+    """Whether stdout can show bold letters, which are no colour: NO_COLOR does not concern them.
+
+    Older consoles of Windows show the codes themselves; Windows Terminal sets WT_SESSION (untried).
+    """
+    is_able = variables.get("TERM") != "dumb" and (os.name != "nt" or "WT_SESSION" in variables)
+    return is_able and is_terminal(sys.stdout)
+
+
+def columns() -> int:
+    """How wide the terminal is, now."""
+    with suppress(OSError, ValueError):
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    return 80
+
+
+class Wrap:
+    """Breaks lines at spaces, of a text that comes in pieces: a word is held back until it is whole."""
+
+    def __init__(self, columns: Callable[[], int]) -> None:
+        self._columns = columns
+        self._column = 0
+        self._spaces = ""  # before the word
+        self._word = ""
+
+    def __call__(self, text: str) -> str:
+        """The next piece, as far as it can be shown."""
+        out = []
+        for part in re.split(r"([ \n]|[\u1100-\uffff\U00010000-\U0010ffff])", text):
+            if part == "\n":
+                out += [self._end_word(), "\n"]
+                self._column, self._spaces = 0, ""
+            elif part == " ":
+                out.append(self._end_word())
+                self._spaces += part
+            elif part and cells(part[0]) == 2:  # these are broken anywhere
+                out.append(self._end_word())
+                self._word = part
+                out.append(self._end_word())
+            else:
+                self._word += part
+        return "".join(out)
+
+    def _end_word(self) -> str:
+        if not self._word:
+            return ""
+        word, self._word = self._word, ""
+        spaces, self._spaces = self._spaces, ""
+        width = sum(map(cells, word))
+        if self._column and self._column + len(spaces) + width > self._columns():
+            self._column, spaces = 0, "\n"
+        else:
+            self._column += len(spaces)
+        self._column = (self._column + width) % max(1, self._columns())
+        return spaces + word
+
+
+def cells(character: str) -> int:
+    """How many columns of a terminal a character takes."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def meter(peak: float) -> str:
@@ -36,17 +113,41 @@ def meter(peak: float) -> str:
 def watch_keyboard(on_line: Callable[[str], None], on_end: Callable[[], None]) -> None:
     """Call `on_line` for each line that is typed, and `on_end` after the last, on a daemon thread.
 
-    No input(): a thread that waits in it aborts the interpreter at exit.
+    Lines that are pasted into a terminal come as one text. No input(): a thread that waits in it aborts the
+    interpreter at exit.
     """
 
     def read() -> None:
         typed, file = b"", sys.stdin.buffer.raw  # type: ignore[union-attr]  # its buffer holds a lock
         with suppress(OSError, ValueError):  # stdin was closed
             while data := file.read(LONGEST_LINE):
-                *lines, typed = (line[:LONGEST_LINE] for line in (typed + data).split(b"\n"))
+                while more_follows(file) and (more := file.read(LONGEST_LINE)):
+                    data += more
+                lines = (typed + data).split(b"\n")
+                typed = lines.pop()[:LONGEST_LINE]
+                if is_terminal(sys.stdin):
+                    lines = [b"\n".join(lines)] if lines else []
                 for line in lines:
-                    on_line(line.decode(sys.stdin.encoding, "replace").strip())
-        on_line(typed.decode(sys.stdin.encoding, "replace").strip())
+                    on_line(line[:LONGEST_LINE].decode(sys.stdin.encoding, "replace"))
+        on_line(typed.decode(sys.stdin.encoding, "replace"))
         on_end()
 
     threading.Thread(target=read, name="keyboard", daemon=True).start()
+
+
+def more_follows(file: Any) -> bool:
+    """Whether more is there at once, as after a paste into a terminal (Windows' consoles do not tell)."""
+    if os.name == "nt" or not is_terminal(sys.stdin):
+        return False
+    with selectors.DefaultSelector() as comes:
+        comes.register(file, selectors.EVENT_READ)
+        return bool(comes.select(PASTE_S))
+
+
+def forget_typed() -> None:
+    """What is typed, or pasted, and not read yet is not for the shell that comes after."""
+    if os.name != "nt" and sys.stdin.isatty():
+        import termios
+
+        with suppress(OSError, termios.error):
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)

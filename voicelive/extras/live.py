@@ -6,16 +6,41 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
 from prompt_toolkit.application import Application, get_app
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.key_binding import KeyBindings
-from prompt_toolkit.layout import BufferControl, FormattedTextControl, HSplit, Layout, Window
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.layout import BufferControl, Dimension, FormattedTextControl, HSplit, Layout, Window
 from prompt_toolkit.patch_stdout import StdoutProxy
-from prompt_toolkit.utils import get_cwidth
+
+from voicelive.app.terminal import Wrap, cells, forget_typed
 
 REFRESH_S = 0.2
+ESCAPE_S = 0.05  # for so long what follows Esc belongs to it: an arrow key, say
+MOST_TYPED_ROWS = 5
 CLOSE_TIMEOUT_S = 0.5
+
+
+class Controls(Protocol):
+    """What a person can do while a conversation lasts. Called on the prompt's thread; never waits."""
+
+    def obey(self, typed: str) -> None:
+        """What was typed, and Enter: a command of ours, or a message."""
+
+    def end_typing(self) -> None:
+        """Nobody types any more."""
+
+    def silence(self) -> None:
+        """Let the agent fall silent."""
+
+    def mute(self) -> None:
+        """Switch the microphone off, or on again."""
+
+    def status(self, columns: int) -> str:
+        """One line, not wider than so many columns."""
 
 
 class LivePrompt:
@@ -24,26 +49,18 @@ class LivePrompt:
     prompt_toolkit draws it on a thread of its own. Ctrl-C interrupts the main thread, as it does without.
     """
 
-    def __init__(
-        self,
-        open_line: Callable[[], str],
-        status: Callable[[], str],
-        on_line: Callable[[str], None],
-        on_end: Callable[[], None],
-    ) -> None:
-        """`open_line` is what grows. `on_line` gets what is typed, `on_end` is called for Ctrl-D."""
+    def __init__(self, open_line: Callable[[], str], controls: Controls) -> None:
+        """`open_line` is what grows; `controls` are told what is typed."""
         # To ask where the cursor is would hold up the end, and leave a slow terminal without echo.
         os.environ["PROMPT_TOOLKIT_NO_CPR"] = "1"
-
-        keys = KeyBindings()
-        keys.add("c-c")(lambda event: _thread.interrupt_main())
-        keys.add("c-d")(lambda event: on_end())
+        typed = Buffer(multiline=True)  # only what is pasted has several lines
         self._app: Application[None] = Application(
-            arranged(open_line, status, on_line),
-            key_bindings=keys,
+            arranged(open_line, controls.status, typed),
+            key_bindings=bound(controls, typed),
             erase_when_done=True,
             refresh_interval=REFRESH_S,
         )
+        self._app.ttimeoutlen = self._app.timeoutlen = ESCAPE_S
         self._lines = StdoutProxy(sleep_between_writes=0.01, raw=True)  # of printable text
         self._drawn = threading.Event()  # set when it runs, or has failed to
         self._is_closed = False
@@ -74,6 +91,7 @@ class LivePrompt:
             with suppress(RuntimeError):  # it has ended by itself
                 loop.call_soon_threadsafe(self._app.exit)
         self._thread.join(CLOSE_TIMEOUT_S)
+        forget_typed()
 
     def _run(self) -> None:
         try:
@@ -83,18 +101,54 @@ class LivePrompt:
             self._drawn.set()
 
 
-def arranged(
-    open_line: Callable[[], str], status: Callable[[], str], on_line: Callable[[str], None]
-) -> Layout:
+def bound(controls: Controls, typed: Buffer) -> KeyBindings:
+    """What the keys do; all others are prompt_toolkit's."""
+    keys = KeyBindings()
+    is_empty = Condition(lambda: not typed.text)
+
+    @keys.add("c-c")
+    def _(event: KeyPressEvent) -> None:
+        _thread.interrupt_main()
+
+    @keys.add("c-d", filter=is_empty)
+    def _(event: KeyPressEvent) -> None:
+        controls.end_typing()
+
+    @keys.add("c-z")
+    def _(event: KeyPressEvent) -> None:
+        event.app.suspend_to_background()  # does nothing on Windows
+
+    @keys.add("escape")
+    def _(event: KeyPressEvent) -> None:
+        controls.silence()
+
+    @keys.add("c-t")
+    def _(event: KeyPressEvent) -> None:
+        controls.mute()
+
+    @keys.add("enter")
+    def _(event: KeyPressEvent) -> None:
+        text = typed.text
+        typed.reset(append_to_history=True)
+        controls.obey(text)
+
+    return keys
+
+
+def arranged(open_line: Callable[[], str], status: Callable[[int], str], typed: Buffer) -> Layout:
     """The line that grows, where there is one; what is typed; the status."""
 
-    def newest() -> str:
+    def newest() -> StyleAndTextTuples:
         size = get_app().output.get_size()
-        return last_rows(open_line(), size.columns, max(1, size.rows - 2))
+        wrapped = Wrap(lambda: size.columns)(open_line() + "\n").rstrip("\n")
+        text = last_rows(wrapped, size.columns, max(1, size.rows - 2))
+        name, colon, _ = wrapped.partition(": ")
+        is_shown = colon and text.startswith(name + colon)
+        return [("bold", text[: len(name) + 1]), ("", text[len(name) + 1 :])] if is_shown else [("", text)]
 
-    def accept(buffer: Buffer) -> bool:
-        on_line(buffer.text.strip())
-        return False  # nothing is kept
+    def prefix(number: int, wraps: int) -> str:
+        lines = typed.document.line_count
+        return "  " if number or wraps else f"({lines} lines) > " if lines > 1 else "> "
 
     growing = Window(
         FormattedTextControl(newest),
@@ -102,21 +156,31 @@ def arranged(
         wrap_lines=True,
         dont_extend_height=True,
     )
-    line = BufferControl(Buffer(accept_handler=accept, multiline=False))
-    typed = Window(line, height=1, get_line_prefix=lambda *_: "> ")
-    below = Window(FormattedTextControl(status), height=1, style="reverse")
-    return Layout(HSplit([growing, typed, below]), focused_element=typed)
+    below = Window(
+        FormattedTextControl(lambda: status(get_app().output.get_size().columns)),
+        height=1,
+        style="reverse",
+        dont_extend_width=True,
+    )
+    entry = Window(
+        BufferControl(typed),
+        height=lambda: Dimension(
+            max=MOST_TYPED_ROWS, preferred=min(typed.document.line_count, MOST_TYPED_ROWS)
+        ),
+        get_line_prefix=prefix,
+        dont_extend_height=True,
+    )
+    return Layout(HSplit([growing, entry, below]), focused_element=entry)
 
 
 def last_rows(text: str, columns: int, most: int) -> str:
     """The end of a text, which is not to be out of sight where the terminal is too low for all of it."""
     rows, width = [""], 0
     for character in text:
-        cells = get_cwidth(character)
-        if character == "\n" or width + cells > columns:
+        if character == "\n" or width + cells(character) > columns:
             rows.append("")
             width = 0
         if character != "\n":
             rows[-1] += character
-            width += cells
+            width += cells(character)
     return "\n".join(rows[-most:])

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -85,6 +86,11 @@ class Terminal:
         self.after = termios.tcgetattr(self._slave)
         return code
 
+    def unread(self) -> int:
+        """How many bytes wait for whoever reads from the terminal next."""
+        waiting = fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4))
+        return int.from_bytes(waiting, sys.byteorder)
+
     def close(self) -> None:
         self.process.kill()
         os.close(self._slave)
@@ -152,7 +158,7 @@ def test_what_is_typed_is_answered_above_a_status_that_stays(
     assert len(seen[-1]) <= columns
     typed = [line for line in screen.lines if line.startswith("You (typed): ")]
     assert typed == ["You (typed): Hello", "You (typed): half a line, and Hi"]
-    assert "  m   mute the microphone, and unmute it" in screen.lines
+    assert "  m               mute the microphone, and unmute it" in screen.lines
     assert any(line.startswith("Ended after 0:0") for line in screen.lines)
     assert not any(line.startswith((" listening", " agent speaking", ">")) for line in screen.lines)
 
@@ -184,12 +190,9 @@ def test_the_microphone_is_muted_and_unmuted(stand_in: StandIn, logs: Path, soun
         assert screen.wait() == 0
 
 
-@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"NO_COLOR": "1"}])
-def test_a_terminal_that_wants_it_plain_gets_lines_alone(
-    stand_in: StandIn, logs: Path, variables: dict[str, Any]
-) -> None:
+def test_a_terminal_that_is_dumb_gets_lines_alone(stand_in: StandIn, logs: Path) -> None:
     arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
-    with terminal(*arguments, log_dir=logs, **variables) as screen:
+    with terminal(*arguments, log_dir=logs, TERM="dumb") as screen:
         screen.wait_for("Type, and Enter.")
         screen.type("Hello\n")
         screen.wait_for('Agent: You wrote "Hello"')
@@ -197,6 +200,74 @@ def test_a_terminal_that_wants_it_plain_gets_lines_alone(
         assert screen.wait() == 0
         screen.wait_for("Ended after")
     assert b"\x1b" not in screen.raw
+
+
+def test_who_wants_no_colour_keeps_the_prompt_and_the_status(stand_in: StandIn, logs: Path) -> None:
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
+    with terminal(*arguments, log_dir=logs, NO_COLOR="1") as screen:
+        screen.wait_for(" listening")
+        screen.wait_for("? lists the keys")
+        screen.type("q\r")
+        assert screen.wait() == 0
+    assert not re.search(rb"\x1b\[[\d;]*[34][0-7]", screen.raw)
+
+
+def test_a_paste_of_several_lines_is_one_message_and_nothing_is_left_for_the_shell(
+    stand_in: StandIn, logs: Path
+) -> None:
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
+    with terminal(*arguments, log_dir=logs) as screen:
+        screen.wait_for(" listening")
+        screen.type("\x1b[200~first\nq\nlast\x1b[201~")
+        screen.wait_for("(3 lines) > first")
+        screen.type("\r")
+        screen.wait_for("You (typed): first")
+        screen.wait_for('Agent: You wrote "first')
+        screen.type("q\rthis was typed too late\n")
+        assert screen.wait() == 0
+
+        assert screen.unread() == 0
+
+
+def test_lines_pasted_into_a_plain_terminal_are_one_message(stand_in: StandIn, logs: Path) -> None:
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
+    with terminal(*arguments, log_dir=logs, TERM="dumb") as screen:
+        screen.wait_for("Type, and Enter.")
+        screen.type("first\nq\nlast\n")
+        screen.wait_for('Agent: You wrote "first')
+        screen.type("q\n")
+        assert screen.wait() == 0
+
+
+def test_escape_silences_the_agent_and_ctrl_t_mutes(
+    stand_in: StandIn, logs: Path, sound: tuple[str, ...]
+) -> None:
+    with terminal("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, log_dir=logs) as screen:
+        screen.wait_for("[#")
+        screen.type("\x14")
+        screen.wait_for("The microphone is muted.")
+        screen.type("\x14")
+        screen.wait_for("The microphone is on.")
+        screen.type("Hello\r")
+        screen.wait_for(" agent speaking")
+        screen.type("\x1b")
+        screen.wait_for("(interrupted)")
+        screen.type("half\x04\x01\x04\x04\x04\x04\x04")  # Ctrl-D deletes, and ends on an empty line
+        assert screen.wait() == 0
+
+
+def test_ctrl_z_sends_nothing(  # it suspends where a shell can go on with it, which has none here
+    stand_in: StandIn, logs: Path
+) -> None:
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
+    before = len(stand_in.sessions)
+    with terminal(*arguments, log_dir=logs) as screen:
+        screen.wait_for(" listening")
+        screen.type("\x1a")
+        screen.type("\rq\r")
+        assert screen.wait() == 0
+    sent = [message["type"] for message in stand_in.sessions[before].received]
+    assert "conversation.item.create" not in sent
 
 
 def test_the_meter_is_in_decibels() -> None:
