@@ -181,7 +181,7 @@ class Console:
         self._conversation.silence()
 
     def end_typing(self) -> None:
-        """Nobody types any more, and can be asked: who only types has said all, Ctrl-D at a prompt ends it."""
+        """Nobody types any more, or can be asked: who only types has said all; Ctrl-D at a prompt ends it."""
         self._conversation.leave()
         if self.types_only:
             self._conversation.heard_user = True
