@@ -35,6 +35,7 @@ class _Response:
     """One that is in the making."""
 
     items: list[str] = field(default_factory=list)  # all of its items so far
+    messages: list[str] = field(default_factory=list)  # those of them in which the agent speaks
     unfinished: list[str] = field(default_factory=list)  # those of them that are in the making
 
 
@@ -183,10 +184,10 @@ class Conversation:
                 self.heard_user = self.user_speaks = self._open_turn = True
                 if session.user_may_interrupt(self.first_message):
                     self._interrupt()
-                self.turns.user_begins(str(event.get("item_id")))
+                self.turns.user_begins(str(event.get("item_id")), event.get("audio_start_ms"))
             case "input_audio_buffer.speech_stopped", _:
                 self._open_turn, self.user_speaks = True, False  # in this order: is_resting needs no lock
-                self.turns.user_ends(str(event.get("item_id")))
+                self.turns.user_ends(str(event.get("item_id")), event.get("audio_end_ms"))
             case "input_audio_buffer.committed", {"item_id": str(item)} if self._transcribes:
                 self.transcript.expect(item, USER)
 
@@ -229,6 +230,8 @@ class Conversation:
                 if response in self._running:
                     self._running[response].items.append(item)
                     self._running[response].unfinished.append(item)
+                    if what.get("type", "message") == "message":
+                        self._running[response].messages.append(item)
                 if what.get("type") == "message":
                     self.tools.owes_words &= bool(self.tools.replies)
             case "response.output_item.done", {"response_id": str(response), "item": {"id": str(item)}}:
@@ -298,7 +301,7 @@ class Conversation:
         done = self._running.pop(response, _Response())
         for item in done.unfinished:
             self._finish(item)
-        self.turns.used(done.items, details.get("usage"))
+        self.turns.used(done.messages, details.get("usage"))
         status, reason = details.get("status"), failures.reason_given(details.get("status_details"))
         if status in ("failed", "incomplete"):
             self.note(f"The agent's answer is {status}{reason}")

@@ -107,8 +107,9 @@ class Playback:
                 del pcm[:size]  # moves nothing: a bytearray remembers where it begins
                 filled += size
                 account.heard += size // FRAME_BYTES
-                account.ended_at = time.monotonic()
-                account.began_at = account.began_at or account.ended_at
+                first_at = (sounds_at or time.monotonic()) + (filled - size) / BYTES_A_SECOND
+                account.began_at = account.began_at or first_at
+                account.ended_at = first_at + size / BYTES_A_SECOND
                 self._current = account
                 if not pcm:
                     self._waiting.popleft()

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from voicelive import failures
-from voicelive.audio import Source
+from voicelive.audio import BYTES_A_SECOND, Source
 from voicelive.connection import WAKE_S, Connection
 from voicelive.conversation import Conversation
 from voicelive.errors import VoiceLiveError
@@ -85,7 +85,7 @@ class Link:
                 self._connection.close()
         finally:  # also where it is interrupted
             self.conversation.transcript.close()
-            self.conversation.turns.settle(is_all_heard=True)
+            self.conversation.turns.settle(is_all_heard=True, is_last=True)
 
     def _look_around(self, connection: Connection) -> None:
         """See whether something is due. Raises what the conversation fails of."""
@@ -243,6 +243,10 @@ class Link:
         """What is said while there is no session is dropped: it would come too late."""
         if self._connection and self.conversation.ready.is_set():
             self._connection.send_audio(block)
+            seconds = len(block) / BYTES_A_SECOND / (2 if self.uplink.is_stereo else 1)
+            captured_at = None if self.uplink.ended_at else getattr(self.source, "captured_at", None)
+            ended_at = captured_at + seconds if captured_at else time.monotonic()
+            self.conversation.turns.heard.add(seconds, ended_at, 0 if self.uplink.muted else self.uplink.peak)
 
 
 def delays() -> Iterator[float]:

@@ -3,8 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from voicelive.playback import Account
@@ -15,6 +16,81 @@ log = logging.getLogger(__name__)
 HASTY_S = 2.0  # an answer that is cut off sooner may have heard itself
 HASTY_TIMES = 2  # in a row
 MOST_TURNS = 100  # that are not over
+HEARD_BLOCKS = 6000  # of the microphone's, that are remembered: two minutes
+LOUD = 0.05  # of the loudest block of a turn (26 dB below it): softer is no speech
+
+
+@dataclass
+class Usage:
+    """Tokens, as the service counts them; `cached` and `audio` are parts of what went in, and came out."""
+
+    input: int = 0
+    cached: int = 0
+    input_audio: int = 0
+    output: int = 0
+    output_audio: int = 0
+
+    @classmethod
+    def of(cls, usage: object) -> "Usage":
+        """From the `usage` of a response [reference]."""
+
+        def number(*names: str) -> int:
+            found = usage
+            for name in names:
+                found = found.get(name) if isinstance(found, Mapping) else None
+            return found if type(found) is int and found > 0 else 0
+
+        return cls(
+            number("input_tokens"),
+            number("input_token_details", "cached_tokens"),
+            number("input_token_details", "audio_tokens"),
+            number("output_tokens"),
+            number("output_token_details", "audio_tokens"),
+        )
+
+    def add(self, other: "Usage") -> None:
+        """Add up."""
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+
+
+class Heard:
+    """The sound that was sent in a session: when the microphone heard each millisecond, and how loud."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards both: the uplink's thread adds, the reader looks
+        # Seconds, when the last frame was heard (time.monotonic()), and the peak, of each block.
+        self._blocks: deque[tuple[float, float, float]] = deque(maxlen=HEARD_BLOCKS)
+        self._sent_s = 0.0
+
+    def add(self, seconds: float, ended_at: float, peak: float) -> None:
+        """One more block is sent."""
+        with self._lock:
+            self._blocks.append((seconds, ended_at, peak))
+            self._sent_s += seconds
+
+    def clear(self) -> None:
+        """Another session begins, which counts anew."""
+        with self._lock:
+            self._blocks.clear()
+            self._sent_s = 0.0
+
+    def speech(self, start_ms: object, end_ms: object) -> tuple[float, float] | None:
+        """When the first and the last loud block between two places in the sound, as the service counts,
+        began and ended; None where that is not known. The service adds some silence to both ends.
+        """
+        if type(start_ms) is not int or type(end_ms) is not int:
+            return None
+        with self._lock:
+            blocks, place_s = list(self._blocks), self._sent_s
+        turn = []
+        for seconds, ended_at, peak in reversed(blocks):
+            place_s -= seconds
+            if start_ms / 1000 - seconds < place_s < end_ms / 1000:
+                turn.append((ended_at - seconds, ended_at, peak))
+        least = LOUD * max((peak for *_, peak in turn), default=0.0)
+        loud = [(began_at, ended_at) for began_at, ended_at, peak in turn if peak >= least]
+        return (loud[-1][0], loud[0][1]) if loud else None
 
 
 @dataclass
@@ -27,9 +103,11 @@ class Turn:
     start: float | None = None
     end: float | None = None
     interrupted: bool = False
-    asked_at: float | None = None  # the end of what the user said before
+    asked_at: float | None = None  # the last sound of what the user said before, or when it was typed
+    noticed_at: float | None = None  # when the service told that this was the end
     received_at: float | None = None  # the first sound
     latency_s: float | None = None  # from `asked_at` until the first sound was heard
+    usage: Usage | None = None  # of the agent's, and of the calls that led to it, once its response is done
 
 
 class Turns:
@@ -40,11 +118,16 @@ class Turns:
         self.answers = 0
         self.interruptions = 0
         self.latencies_s: list[float] = []
+        self.usage = Usage()
+        self.heard = Heard()
         self._account = account
         self._keep = keep or (lambda turn: None)
         self._lock = threading.Lock()  # guards all of it
         self._turns: dict[str, Turn] = {}  # by item, those that are not over
         self._asked_at: float | None = None
+        self._noticed_at: float | None = None
+        self._start_ms: object = None  # where the turn that the user speaks began, as the service counts
+        self._unassigned = Usage()  # of responses that said nothing, such as calls
         self._hasty = 0  # answers in a row that were cut off as soon as they began
 
     @property
@@ -52,27 +135,36 @@ class Turns:
         """Whether one answer after the other is cut off at its very beginning."""
         return self._hasty >= HASTY_TIMES
 
-    def user_begins(self, item_id: str) -> None:
-        """The user speaks up."""
+    def user_begins(self, item_id: str, start_ms: object = None) -> None:
+        """The user speaks up; `start_ms` is the service's count of the sound that was sent."""
         with self._lock:
+            self._start_ms = start_ms
             self._turn(item_id, "user").start = time.monotonic()
 
-    def user_ends(self, item_id: str = "") -> None:
+    def user_ends(self, item_id: str = "", end_ms: object = None) -> None:
         """The user has spoken, or typed: from now on an answer is waited for."""
         with self._lock:
-            self._asked_at = time.monotonic()
-            if turn := self._turns.get(item_id):
+            turn = self._turns.get(item_id)
+            self._asked_at = self._noticed_at = time.monotonic()
+            if speech := self.heard.speech(self._start_ms, end_ms):
+                self._asked_at = speech[1]
+            if turn:
                 turn.end = self._asked_at
+                turn.start = speech[0] if speech else turn.start
 
     def asked(self) -> None:
         """An answer is asked for in so many words; it may be waited for already."""
         with self._lock:
             self._asked_at = self._asked_at or time.monotonic()
+            self._noticed_at = self._noticed_at or self._asked_at
 
     def forget(self) -> None:
         """The connection is gone: no answer is waited for any more."""
         with self._lock:
-            self._asked_at = None
+            self._asked_at = self._noticed_at = None
+            self.heard.clear()
+            for turn in self._turns.values():
+                turn.usage = turn.usage or Usage()
 
     def agent_sounds(self, item_id: str) -> None:
         """A piece of the agent's sound arrived."""
@@ -81,10 +173,18 @@ class Turns:
             if turn.received_at is None:
                 turn.received_at = time.monotonic()
                 turn.asked_at, self._asked_at = self._asked_at, None
+                turn.noticed_at, self._noticed_at = self._noticed_at, None
                 self.answers += 1
 
-    def used(self, item_ids: Sequence[str], usage: object) -> None:
-        """A response is done."""
+    def used(self, item_ids: Iterable[str], usage: object) -> None:
+        """A response with these messages is done, and took so much; without one it was for the next that
+        has one."""
+        with self._lock:
+            used = Usage.of(usage)
+            self.usage.add(used)
+            self._unassigned.add(used)
+            for item_id in item_ids:
+                self._turn(item_id, "agent").usage, self._unassigned = self._unassigned, Usage()
 
     def interrupt(self, item_id: str) -> None:
         """The user cut in."""
@@ -108,14 +208,16 @@ class Turns:
                 turn.start = turn.end = time.monotonic()
                 self._hasty = 0  # it was a person who cut in
 
-    def settle(self, is_all_heard: bool) -> None:
-        """See what became of the turns; `is_all_heard`: nothing is left to be heard."""
+    def settle(self, is_all_heard: bool, is_last: bool = False) -> None:
+        """See what became of the turns; `is_all_heard`: nothing is left to be heard; `is_last`: nothing more
+        will come."""
         over = []
         with self._lock:
             for turn in list(self._turns.values()):
                 if turn.role == "agent":
                     self._settle_sound(turn)
-                if turn.text and (turn.role == "user" or turn.interrupted or is_all_heard):
+                is_done = is_last or turn.usage is not None
+                if turn.text and (turn.role == "user" or ((turn.interrupted or is_all_heard) and is_done)):
                     over.append(self._turns.pop(turn.item_id))
                     if turn.role == "agent" and not turn.interrupted:
                         self._hasty = 0
@@ -132,9 +234,10 @@ class Turns:
             if turn.asked_at and turn.received_at:
                 turn.latency_s = turn.start - turn.asked_at
                 self.latencies_s.append(turn.latency_s)
+                steps = (turn.noticed_at or turn.asked_at, turn.received_at, turn.start)
                 log.info(
-                    "latency: first audio %.3f s after the end of the turn, first sound %.3f s",
-                    *(turn.received_at - turn.asked_at, turn.latency_s),
+                    "latency: noticed %.3f s after the last sound, first audio %.3f s, heard %.3f s",
+                    *(moment - turn.asked_at for moment in steps),
                 )
 
     def _turn(self, item_id: str, role: Literal["user", "agent"]) -> Turn:

@@ -5,7 +5,7 @@ import time
 import pytest
 from held import SPEECH_STARTED, SPEECH_STOPPED, UPDATED, Held, added, audio, created, done, words
 
-from voicelive.turns import HASTY_TIMES, Turn
+from voicelive.turns import HASTY_TIMES, Heard, Turn, Usage
 
 SAID = {
     "type": "conversation.item.input_audio_transcription.completed",
@@ -109,7 +109,7 @@ def test_what_is_not_over_at_the_end_is_kept_too() -> None:
     kept = Kept()
     kept.handle(UPDATED, SPEECH_STARTED, COMMITTED, SAID, created(), added(), audio(b"\1\1" * 480), ANSWERED)
 
-    kept.turns.settle(is_all_heard=True)
+    kept.turns.settle(is_all_heard=True, is_last=True)
 
     assert [turn.text for turn in kept.over] == ["What time is it?", "Noon."]
 
@@ -155,3 +155,86 @@ def test_noise_without_words_does_not_pile_up() -> None:
         kept.settle()
 
     assert len(kept.turns._turns) <= 101
+
+
+USAGE = {
+    "total_tokens": 30,
+    "input_tokens": 20,
+    "output_tokens": 10,
+    "input_token_details": {"cached_tokens": 8, "text_tokens": 15, "audio_tokens": 5},
+    "output_token_details": {"text_tokens": 4, "audio_tokens": 6},
+}
+USED = Usage(input=20, cached=8, input_audio=5, output=10, output_audio=6)
+
+
+def test_the_tokens_of_a_call_belong_to_the_answer_that_it_led_to_and_all_add_up() -> None:
+    kept = Kept()
+    kept.handle(UPDATED, created("call"), done("call", usage=USAGE))
+    kept.handle(created(), added(), audio(b"\1\1" * 480), ANSWERED, done(usage=USAGE))
+    kept.render(480)
+    kept.settle()
+
+    twice = Usage(input=40, cached=16, input_audio=10, output=20, output_audio=12)
+    assert [turn.usage for turn in kept.over] == [twice]
+    assert kept.turns.usage == twice
+
+
+def test_a_turn_is_over_when_its_response_is_done() -> None:
+    kept = Kept()
+    text = {"type": "response.text.done", "text": "Noon.", "response_id": "resp_1", "item_id": "item_1"}
+    kept.handle(UPDATED, created(), added(), text)
+    kept.settle()
+    assert kept.over == []
+
+    kept.handle(done(usage=USAGE))
+    kept.settle()
+
+    assert [turn.usage for turn in kept.over] == [USED]
+
+
+@pytest.mark.parametrize("odd", [None, 7, [], {"input_tokens": "many", "input_token_details": 3}])
+def test_usage_that_is_none_counts_nothing(odd: object) -> None:
+    assert Usage.of(odd) == Usage()
+
+
+def sent(*peaks: float) -> Heard:
+    """Blocks of 20 ms, the first of which began at 100 s."""
+    heard = Heard()
+    for number, peak in enumerate(peaks, 1):
+        heard.add(0.020, 100 + number * 0.020, peak)
+    return heard
+
+
+def test_speech_is_from_the_first_loud_block_to_the_last_of_the_turn() -> None:
+    heard = sent(0.9, 0.0, 0.001, 0.5, 0.03, 0.4, 0.01, 0.0, 0.9)
+
+    speech = heard.speech(20, 160)
+
+    assert speech == pytest.approx((100.060, 100.120))
+
+
+@pytest.mark.parametrize(("start", "end"), [(None, 100), (0, None), (0, "100"), (9_000, 9_900), (100, 0)])
+def test_what_the_service_counts_oddly_is_not_known(start: object, end: object) -> None:
+    assert sent(0.5, 0.5).speech(start, end) is None
+
+
+def test_another_session_counts_anew() -> None:
+    heard = sent(0.5)
+    heard.clear()
+    heard.add(0.020, 200.0, 0.5)
+
+    assert heard.speech(0, 20) == pytest.approx((199.980, 200.0))
+
+
+def test_the_latency_is_counted_from_the_last_sound_of_the_user() -> None:
+    kept = Kept()
+    kept.handle(UPDATED)
+    last_sound = time.monotonic() - 0.5
+    for seconds, peak in ((0.4, 0.5), (0.5, 0.0)):
+        kept.turns.heard.add(seconds, last_sound + (0.0 if peak else 0.5), peak)
+    kept.handle(SPEECH_STARTED, {**SPEECH_STOPPED, "audio_end_ms": 600}, created(), added())
+    kept.handle(audio(b"\1\1" * 480), ANSWERED, done())
+    kept.render(480)
+    kept.settle()
+
+    assert kept.turns.latencies_s == [pytest.approx(0.5, abs=0.2)]

@@ -13,6 +13,7 @@ from voicelive.reconnect import Link
 from voicelive.soundcard import Microphone, Stream
 from voicelive.text import printable
 from voicelive.toolcalls import Activity
+from voicelive.turns import Usage
 
 PATIENCE_S = 1.0  # with what the agent does in silence, before it is told
 SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait
@@ -118,10 +119,13 @@ class Console:
         )
         if xruns:
             how += f" The sound card lost pieces of sound {many(xruns, 'time')}."
-        if not turns.latencies_s:
-            return how
-        usual, worst = median(turns.latencies_s), max(turns.latencies_s)
-        return f"{how}\nFirst sound after {usual:.2f} s (median), {worst:.2f} s (worst)."
+        if turns.latencies_s:
+            usual, worst = median(turns.latencies_s), max(turns.latencies_s)
+            how += f"\nFirst sound after {usual:.2f} s (median), {worst:.2f} s (worst)."
+        if (used := turns.usage) != Usage():
+            how += f"\nTokens: {used.input} in ({used.cached} cached, {used.input_audio} of sound), "
+            how += f"{used.output} out ({used.output_audio} of sound)."
+        return how
 
     @property
     def _state(self) -> str:

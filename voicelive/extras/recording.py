@@ -7,6 +7,7 @@ import threading
 import time
 import wave
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from voicelive import failures
@@ -94,4 +95,5 @@ class Recording:
             "end": since(turn.end),
             "interrupted": turn.interrupted,
             "latency": None if turn.latency_s is None else round(turn.latency_s, 3),
+            "usage": asdict(turn.usage) if turn.usage else None,
         }
