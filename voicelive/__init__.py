@@ -27,6 +27,7 @@ The core, in the order of the sound; `app` is how a person runs it, `extras` is 
     transcript    what was said, in the order in which it was said
     turns         who spoke when, how soon the answer was heard, who was cut off
     reconnect     one conversation over as many connections as it takes
+    library       one call holds a conversation, for programs of other people
     failures      what went wrong, why, and what to type next
 
 What the service does is cited by where it is told: [reference], [how-to], [agents] and [classic] are
@@ -35,4 +36,38 @@ voice-live-agents-quickstart-classic, below https://learn.microsoft.com/azure/ai
 [SDK] is the Python package azure-ai-voicelive 1.3.1; [reports] are those of other people who met it.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from voicelive.audio import Source as Source
+    from voicelive.errors import VoiceLiveError as VoiceLiveError
+    from voicelive.library import hold as hold
+    from voicelive.playback import Playback as Playback
+    from voicelive.service import AgentTarget as AgentTarget
+    from voicelive.soundcard import Microphone as Microphone
+    from voicelive.soundcard import Speaker as Speaker
+    from voicelive.turns import Turn as Turn
+    from voicelive.wav import WavSink as WavSink
+    from voicelive.wav import WavSource as WavSource
+
 __version__ = "1.0.0"
+
+_HOMES = {  # of what is offered; imported when it is asked for, or --version would wait for numpy
+    "AgentTarget": "service",
+    "Microphone": "soundcard",
+    "Playback": "playback",
+    "Source": "audio",
+    "Speaker": "soundcard",
+    "Turn": "turns",
+    "VoiceLiveError": "errors",
+    "WavSink": "wav",
+    "WavSource": "wav",
+    "hold": "library",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"voicelive.{_HOMES[name]}"), name)

@@ -35,6 +35,8 @@ class Playback:
 
     name = "nowhere"
     """For people."""
+    error = ""
+    """Why not all of it was kept, where it was to be."""
 
     def __init__(self) -> None:
         # When each piece that is played, silence too, sounds, and the piece; for who makes room for some.

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voicelive import failures
 from voicelive.audio import BYTES_A_SECOND, Source
@@ -25,6 +25,7 @@ NO_ANSWER_S = 30.0  # after the source's end, where the service falls silent bef
 SETTLE_S = 1.5  # after the source's end, for the service to notice the last words
 WORDS_S = 5.0  # after the last event, for a transcript that is still to come
 JOIN_TIMEOUT_S = 0.25
+SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait
 
 AT_THE_DOOR_S = 30.0  # for so long a service that asks to come back is asked again
 RECONNECT_S = 120.0
@@ -55,10 +56,11 @@ class Link:
     source: Source
     show_event: Callable[[str], None] = lambda kind: None  # gets the type of each event
     invitation: str = "Speak."  # shown when it is time to
+    over: threading.Event = field(default_factory=threading.Event)
+    """Set by whoever finds that the conversation is over, or wants it to be."""
 
     def __post_init__(self) -> None:
         self.reconnects = 0
-        self.over = threading.Event()  # set by whoever finds that the conversation is over, or wants it to be
         self.failure: Exception | None = None  # what it failed of: VoiceLiveError, or a bug; before `over`
         self.uplink = Uplink(self.source, self._send_block, self._is_time_to_speak, self.over)
         self._connection: Connection | None = None
@@ -73,6 +75,22 @@ class Link:
         """Begin to connect, and to listen as soon as there is a session. Never waits."""
         threading.Thread(target=self._read, name="reader", daemon=True).start()
         self.uplink.start()
+
+    def hold(self, look: Callable[[], object] = bool) -> None:
+        """Start, and stay until the conversation is over and all is written; `look` is called every SLICE_S.
+
+        Raises what it failed of: VoiceLiveError, or a bug.
+        """
+        try:
+            self.start()
+            while not self.over.wait(SLICE_S):
+                look()
+        finally:
+            self.end()
+        if self.failure:
+            raise self.failure
+        if why := self.conversation.sink.error:
+            raise VoiceLiveError(f"{self.conversation.sink.name} is not complete: {why}.")
 
     def end(self) -> None:
         """Close the connection, let both threads go, and close the books; takes about a second at most."""

@@ -74,7 +74,6 @@ class TimedSink(Playback):
 
     def __init__(self) -> None:
         super().__init__()
-        self.error = ""  # why no more is written
         self._closed = threading.Event()  # set by close(), ends the clock
         self._clock = threading.Thread(target=self._run, name="sink", daemon=True)
         self._clock.start()

@@ -16,7 +16,6 @@ from voicelive.toolcalls import Activity
 from voicelive.turns import Usage
 
 PATIENCE_S = 1.0  # with what the agent does in silence, before it is told
-SLICE_S = 0.25  # Windows before Python 3.14 does not deliver Ctrl-C to a longer wait
 HEARS_ITSELF = (
     "The agent seems to hear itself through the microphone: use a headset, turn the loudspeaker\n"
     "down, or try --echo-cancellation client."
@@ -58,17 +57,13 @@ class Console:
         Raises what it failed of: VoiceLiveError, or a bug.
         """
         try:
-            self.link.start()
-            while not self.link.over.wait(SLICE_S):
-                self._look_for_trouble()
-                self._tell_what_takes_long()
-        finally:
-            try:
-                self.link.end()
-            finally:  # also where it is interrupted
-                self.screen.note(self.summary())
-        if self.link.failure:
-            raise self.link.failure
+            self.link.hold(self._look)
+        finally:  # also where it is interrupted
+            self.screen.note(self.summary())
+
+    def _look(self) -> None:
+        self._look_for_trouble()
+        self._tell_what_takes_long()
 
     def _look_for_trouble(self) -> None:
         """Tell what a person with a sound card can mend, once."""

@@ -1,21 +1,15 @@
-"""What a run is to be, and how it reaches the service, each time with fresh tokens."""
+"""What a run is to be: all that is decided before anything is opened."""
 
 import json
 import re
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from voicelive import failures
 from voicelive.app.kinds import AgentKind
 from voicelive.app.options import Options
-from voicelive.app.settings import API_KEY, API_VERSION, ECHO_CANCELLATION, ENDPOINT, Settings
-from voicelive.auth import Access, in_background, sign_in
-from voicelive.connection import Connection, proxy_before
+from voicelive.app.settings import API_VERSION, ECHO_CANCELLATION, ENDPOINT, Settings
 from voicelive.service import (
     CLASSIC_API_VERSION,
     FIRST_API_VERSION_WITH_NAMES,
@@ -23,13 +17,11 @@ from voicelive.service import (
     NEWEST_API_VERSION,
     AgentTarget,
     Service,
-    request_url,
     websocket_url,
     without_credentials,
 )
-from voicelive.session import ECHO, SINCE_2025_10_01, Message, wants_reference
+from voicelive.session import ECHO, SINCE_2025_10_01, Message
 
-CLIENT_REFERENCE_FEATURE = "client_ec_reference:true"
 FIXED_FIELDS = ("input_audio_format", "output_audio_format", "input_audio_sampling_rate")
 
 
@@ -43,40 +35,6 @@ class Plan:
     settings: Settings
     options: Options
     first_message: Message  # session.update
-
-
-class Dialler:
-    """Connects to the service, each time with fresh tokens; the first ones are fetched right away."""
-
-    def __init__(self, plan: Plan, hide: Callable[[str], None]) -> None:
-        """Raises VoiceLiveError (exit code 2) for a proxy that is none."""
-        self.request_id = ""  # of the newest handshake, for the service's support
-        self._plan = plan
-        if not plan.service.is_local:  # before it is asked for a token, which may tell its password
-            proxy_before(urlsplit(plan.service.url).hostname or "")
-        self._sign_in = partial(sign_in, plan.service, plan.target, plan.settings.get(API_KEY), hide)
-        self._first = [in_background(self._sign_in)]
-
-    def __call__(self, conversation_id: str, first_message: Message) -> Connection:
-        """A new connection, for a session like this; '' begins a new conversation.
-
-        Blocks, and raises VoiceLiveError.
-        """
-        access = self._first.pop().result() if self._first else self._sign_in()
-        self.request_id = str(uuid.uuid4())
-        target = replace(self._plan.target, conversation_id=conversation_id)
-        plan = replace(self._plan, target=target, first_message=first_message)
-        return dial(plan, access, self.request_id)
-
-
-def dial(plan: Plan, access: Access, request_id: str) -> Connection:
-    """Open one connection, for a session like the plan's.
-
-    Raises VoiceLiveError where the service is not reached or refuses.
-    """
-    features = CLIENT_REFERENCE_FEATURE if wants_reference(plan.first_message) else ""
-    headers = {**access.headers, "x-ms-client-request-id": request_id}
-    return Connection(request_url(plan.service, plan.target, access.agent_token, features), headers)
 
 
 def find_service(settings: Settings, target: AgentTarget) -> Service:

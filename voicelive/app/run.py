@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 
@@ -14,15 +15,18 @@ from voicelive.app.console import Console
 from voicelive.app.extras import extras
 from voicelive.app.logs import RunLogs, c_libraries_into
 from voicelive.app.options import Options, RunOptions
-from voicelive.app.plan import Dialler, Plan
+from voicelive.app.plan import Plan
 from voicelive.app.screen import Screen
+from voicelive.app.settings import API_KEY
 from voicelive.app.terminal import is_terminal
 from voicelive.audio import SILENCE, Source
+from voicelive.auth import sign_in
 from voicelive.conversation import Conversation
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
 from voicelive.extras.echo import Reference
 from voicelive.extras.hotplug import Watch
 from voicelive.extras.recording import Recording
+from voicelive.library import Connector
 from voicelive.playback import Playback
 from voicelive.reconnect import Link
 from voicelive.session import wants_reference
@@ -31,7 +35,7 @@ from voicelive.text import Redactor, printable, shown
 from voicelive.toolcalls import RunFunction
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
-from voicelive.wav import TimedSink, TimedSource, WavSink, WavSource
+from voicelive.wav import TimedSource, WavSink, WavSource
 
 log = logging.getLogger(__name__)
 
@@ -49,16 +53,17 @@ def talk(plan: Plan, options: RunOptions) -> int:
     logs = RunLogs(options.log_dir, redact, screen.note)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends it as Ctrl-C does
     with logs.collecting(), c_libraries_into(logs.technical.write), closing(screen):
-        dialler = Dialler(plan, redact.hide)
+        access = partial(sign_in, plan.service, plan.target, plan.settings.get(API_KEY), redact.hide)
+        connector = Connector(plan.service, plan.target, access)
         try:
-            _converse(plan, options, logs, redact, screen, dialler)
+            _converse(plan, options, logs, redact, screen, connector)
             return 0
         except Exception as error:
             log.exception("failed")
             failure = error if isinstance(error, VoiceLiveError) else failures.bug()
         screen.note(failures.in_words(failure))
-        if dialler.request_id:
-            screen.note(f"Request id: {dialler.request_id}")
+        if connector.request_id:
+            screen.note(f"Request id: {connector.request_id}")
         screen.note(f"Technical log: {shown(logs.path('voicelive.log'))}")
         for line in (extra.look_closer(plan.kind, options) for extra in extras()):
             if line and not options.sample:
@@ -67,7 +72,7 @@ def talk(plan: Plan, options: RunOptions) -> int:
 
 
 def _converse(
-    plan: Plan, options: RunOptions, logs: RunLogs, redact: Redactor, screen: Screen, dialler: Dialler
+    plan: Plan, options: RunOptions, logs: RunLogs, redact: Redactor, screen: Screen, connector: Connector
 ) -> None:
     """Open everything, each thing with its end on the stack, and wait until the conversation is over."""
     with ExitStack() as stack:
@@ -82,7 +87,7 @@ def _converse(
             files += recording.paths
         where_files_are = "Logs: " + "\n      ".join(map(shown, files))
         screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}\n{where_files_are}")
-        link = wire(plan, options, dialler, screen, logs.conversation.write, source, sink, recording)
+        link = wire(plan, options, connector, screen, logs.conversation.write, source, sink, recording)
         link.conversation.id = plan.target.conversation_id
         streams = [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]
         stack.callback(Watch(streams, screen.note).close)
@@ -91,14 +96,12 @@ def _converse(
         console.listen_to_keyboard(stack.callback)
         stack.callback(screen.note, where_files_are)
         console.hold()
-        if isinstance(sink, TimedSink) and sink.error:
-            raise VoiceLiveError(f"{sink.name} is not complete: {sink.error}.")
 
 
 def wire(
     plan: Plan,
     options: RunOptions,
-    connect: Dialler,
+    connect: Connector,
     screen: Screen,
     write_log: Callable[[str], None],
     source: Source,

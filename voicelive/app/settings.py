@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
+from voicelive.service import DEFAULT_VOICE
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ VOICE = Setting(
     "voice",
     "The agent's voice.",
     ("AZURE_VOICE_LIVE_VOICE", "VOICE_NAME"),
-    default="en-US-Ava:DragonHDLatestNeural",
+    default=DEFAULT_VOICE,
 )
 
 OF_EVERY_COMMAND = (ENDPOINT, API_VERSION, VOICE, ECHO_CANCELLATION)

@@ -14,11 +14,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from voicelive import failures
-from voicelive.app.plan import Plan, dial
+from voicelive.app.plan import Plan
 from voicelive.auth import Access, in_background
 from voicelive.connection import CONNECT_TIMEOUT_S, Connection, proxy_before
 from voicelive.errors import VoiceLiveError
 from voicelive.extras.check.report import Report
+from voicelive.library import open_connection
 from voicelive.reconnect import NO_ANSWER_S, SESSION_TIMEOUT_S
 from voicelive.service import Service
 from voicelive.session import (
@@ -112,7 +113,7 @@ def check_service(report: Report, plan: Plan, access: Access, hello: bool) -> No
 
     def shake_hands() -> str:
         try:
-            connection = dial(plan, access, request_id)
+            connection = open_connection(plan.service, plan.target, access, plan.first_message, request_id)
         except VoiceLiveError as failure:
             failure.message += f"\nRequest id: {request_id}"
             raise
