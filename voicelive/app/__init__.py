@@ -1,6 +1,7 @@
 """How a person runs it.
 
 settings      where every value comes from: flag, shell, .env, default
+plausible     values that are plainly something else: caught before anything is asked of a service
 options       what a command is given besides
 kinds         a kind of agent
 extras        what may be left out, and where it takes part

@@ -152,7 +152,7 @@ def start(kind: AgentKind, options: RunOptions) -> NoReturn:
     from voicelive.app.run import talk
 
     plan = make_plan(kind, options)
-    plan.settings.raise_problems(hints(kind))
+    plan.settings.raise_problems(None if options.sample else hints(kind))
     raise typer.Exit(talk(plan, options))
 
 
@@ -172,6 +172,7 @@ def make_plan(kind: AgentKind, options: Options) -> "Plan":
     settings = find_settings(options)
     target = kind.find_target(settings)
     service = find_service(settings, target)
+    settings.look_for_misspelt()
     echo = find_echo(settings)
     if echo == "client" and service.api_version < CLIENT_REFERENCE_SINCE:
         say(f"api-version {service.api_version} takes no echo reference of the client's: `server` it is.")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # --help need not wait for it
 EXTRAS = (
     "voicelive.extras.demo",  # the stand-in in place of the service
     "voicelive.extras.check",  # what is missing before one can talk
+    "voicelive.extras.init",  # asks for the values that an agent needs, and writes .env
     "voicelive.extras.tools",  # functions of yours that the agent may call
 )
 

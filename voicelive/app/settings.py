@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
+from voicelive.app import plausible
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
 from voicelive.service import DEFAULT_VOICE
 
@@ -22,6 +23,7 @@ class Setting:
     variables: tuple[str, ...]
     default: str = ""
     secret: bool = False  # from the environment only, never shown
+    meant: plausible.Look = str  # what a value is taken for
 
     @property
     def flag(self) -> str:
@@ -38,6 +40,7 @@ ENDPOINT = Setting(
     "endpoint",
     "https://<resource>.services.ai.azure.com",
     ("AZURE_VOICE_LIVE_ENDPOINT", "AZURE_VOICELIVE_ENDPOINT", "VOICELIVE_ENDPOINT"),
+    meant=plausible.endpoint,
 )
 PROJECT_NAME = Setting(
     "project_name",
@@ -45,7 +48,10 @@ PROJECT_NAME = Setting(
     ("AI_FOUNDRY_PROJECT_NAME", "AZURE_VOICELIVE_PROJECT_NAME", "AGENT_PROJECT_NAME", "PROJECT_NAME"),
 )
 AGENT_NAME = Setting(
-    "agent_name", "Name of the agent, or name:version.", ("AI_FOUNDRY_AGENT_NAME", "AGENT_NAME")
+    "agent_name",
+    "Name of the agent, or name:version.",
+    ("AI_FOUNDRY_AGENT_NAME", "AGENT_NAME"),
+    meant=plausible.agent_name,
 )
 AGENT_VERSION = Setting(
     "agent_version", "Its version; else the latest.", ("AI_FOUNDRY_AGENT_VERSION", "AGENT_VERSION")
@@ -56,7 +62,10 @@ CONVERSATION_ID = Setting(
     ("AI_FOUNDRY_CONVERSATION_ID", "CONVERSATION_ID"),
 )
 AGENT_ID = Setting(
-    "agent_id", "Id of a classic agent (asst_...).", ("AI_FOUNDRY_AGENT_ID", "AZURE_VOICELIVE_AGENT_ID")
+    "agent_id",
+    "Id of a classic agent (asst_...).",
+    ("AI_FOUNDRY_AGENT_ID", "AZURE_VOICELIVE_AGENT_ID"),
+    meant=plausible.agent_id,
 )
 CONNECTION_STRING = Setting(
     "connection_string",
@@ -80,6 +89,7 @@ VOICE = Setting(
     "The agent's voice.",
     ("AZURE_VOICE_LIVE_VOICE", "VOICE_NAME"),
     default=DEFAULT_VOICE,
+    meant=plausible.voice,
 )
 
 OF_EVERY_COMMAND = (ENDPOINT, API_VERSION, VOICE, ECHO_CANCELLATION)
@@ -106,22 +116,27 @@ class Settings:
         self._flags = flags
         self._shell = shell
         self._env_file = env_file
-        self._problems: list[str] = []
+        self._problems: dict[str, None] = {}  # in order, each once
         self.found: dict[Setting, Found] = {}
         """What was asked for so far, as it was found; without a value where there was none."""
 
     def find(self, setting: Setting) -> Found:
         """The value that counts and its source; an empty value where there is none."""
         usable = (given for given in self._given(setting) if given.value and not is_placeholder(given.value))
-        self.found[setting] = found = next(usable, Found("", ""))
+        found = next(usable, Found("", ""))
+        try:
+            found = replace(found, value=setting.meant(found.value) if found.value else "")
+        except ValueError as problem:
+            self.reject(f"{setting.name.replace('_', ' ')} {found.value!r} ({found.source}) {problem}")
+        self.found[setting] = found
         return found
 
     def _given(self, setting: Setting) -> Iterator[Found]:
         """What stands in each place where a value may; the first of use counts."""
-        yield Found((self._flags.get(setting.name) or "").strip(), setting.flag)
+        yield Found(plausible.bare(self._flags.get(setting.name) or ""), setting.flag)
         for name in setting.variables:
             for place, values in ("the shell", self._shell), (".env", self._env_file):
-                yield Found(values.get(name, "").strip(), f"{name} in {place}")
+                yield Found(plausible.bare(values.get(name, "")), f"{name} in {place}")
         yield Found(setting.default, "default")
 
     def get(self, setting: Setting) -> str:
@@ -147,19 +162,27 @@ class Settings:
 
     def reject(self, problem: str) -> None:
         """Note one more thing that is wrong."""
-        self._problems.append(problem)
+        self._problems[problem] = None
 
-    def raise_problems(self, hints: Sequence[str] = ()) -> None:
+    def look_for_misspelt(self) -> None:
+        """Note each variable that looks like one of ours, and that nothing reads."""
+        known = [name for one in globals().values() if isinstance(one, Setting) for name in one.variables]
+        for place, values in ("the shell", self._shell), (".env", self._env_file):
+            for name, meant in plausible.misspelt(values, known).items():
+                self.reject(f"{name} in {place} is read by nobody: did you mean {meant}?")
+
+    def raise_problems(self, hints: Sequence[str] | None = ()) -> None:
         """Raise VoiceLiveError (exit code 2) that names everything noted so far, if anything.
 
-        The remedy ends with the `hints`, parts of a sentence.
+        The remedy ends with the `hints`, parts of a sentence; None: only options were read, and there is none.
         """
         if self._problems:
             copy = "" if self._env_file else "Copy .env.example to .env and fill it in. "
             where = "README says where in the portal each value is found."
+            remedy = f"{copy}{where} {'; '.join(hints or ())}{'.' if hints else ''}".rstrip()
             raise VoiceLiveError(
                 "These settings need a look:\n" + "\n".join(f"  {p}" for p in self._problems),
-                f"{copy}{where} {'; '.join(hints)}{'.' if hints else ''}".rstrip(),
+                "" if hints is None else remedy,
                 EXIT_USAGE,
             )
 

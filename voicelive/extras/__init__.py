@@ -3,6 +3,7 @@
 demo          the stand-in in place of the service
 check         what is missing before one can talk
 tools         functions of yours that the agent may call
+init          asks for the values that an agent needs, and writes .env
 recording     sound and turns, in two files
 echo          what was played while the microphone heard a block
 live          the part of a terminal that stays in place

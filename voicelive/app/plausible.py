@@ -1,0 +1,73 @@
+"""Values that are plainly not what they are set as: caught before a service is asked."""
+
+import re
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+
+# What copying from a document, a chat or a portal leaves around a value: invisible characters and quotes.
+_AROUND = (
+    "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f\u00a0 \t\r\n" + "\u2018\u2019\u201c\u201d\u00ab\u00bb`"
+)
+_VOICE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,})+-?\w*(:\w+)?|agent")
+HOST_SUFFIX = ".services.ai.azure.com"
+PORTALS = ("ai.azure.com", "portal.azure.com", "oai.azure.com", "ml.azure.com")
+OUR_PREFIXES = ("AZURE_VOICE_LIVE_", "AZURE_VOICELIVE_", "VOICELIVE_", "AI_FOUNDRY_")
+ALIKE = 0.85  # of difflib's ratio: a letter or two are wrong
+
+Look = Callable[[str], str]
+"""Returns the value as it is meant, completed where that is safe; raises ValueError, in words for people."""
+
+
+def bare(value: str) -> str:
+    """The value without what copying left around it."""
+    return value.strip(_AROUND)
+
+
+def endpoint(value: str) -> str:
+    """`contoso` and `contoso.services.ai.azure.com` are completed; a portal's address is no resource's."""
+    host = re.sub(r"^\w+://", "", value).partition("/")[0].lower()
+    if host in PORTALS:
+        raise ValueError(
+            f"is a portal's address, not a resource's: https://<resource>{HOST_SUFFIX}, "
+            "on the resource's page under Endpoints"
+        )
+    if "://" in value or not re.fullmatch(r"[\w.-]+(:\d+)?(/.*)?", value):
+        return value
+    if "." not in value and ":" not in value and value != "localhost":
+        return f"https://{value}{HOST_SUFFIX}"
+    return f"https://{value}" if host.endswith(".azure.com") else value
+
+
+def agent_name(value: str) -> str:
+    """`anna` or `anna:3`."""
+    if value.startswith("asst_"):
+        raise ValueError("is the id of a classic agent: set AI_FOUNDRY_AGENT_ID to it, and no name")
+    _, colon, version = value.partition(":")
+    if colon and not version.isdecimal():
+        raise ValueError("must have a number as its version: anna:3")
+    return value
+
+
+def agent_id(value: str) -> str:
+    """`asst_…`"""
+    if not value.startswith("asst_"):
+        raise ValueError("is no id (asst_...): set AI_FOUNDRY_AGENT_NAME to an agent's name")
+    return value
+
+
+def voice(value: str) -> str:
+    """`en-US-AvaNeural`, `en-US-Ava:DragonHDLatestNeural`: a locale and a name."""
+    if not _VOICE.fullmatch(value):
+        raise ValueError("is not the name of an Azure voice, such as en-US-AvaNeural")
+    return value
+
+
+def misspelt(variables: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Variables that look like one of ours and are none, each with what was probably meant."""
+    ours = set(known)
+    found = {}
+    for name in variables:
+        is_ours = name in ours or not name.upper().startswith(OUR_PREFIXES)
+        if not is_ours and (alike := get_close_matches(name.upper(), ours, 1, ALIKE)):
+            found[name] = alike[0]
+    return found

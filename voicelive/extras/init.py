@@ -1,0 +1,131 @@
+"""`init`: asks for the three values that an agent needs, and writes them to .env."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import unquote, urlsplit
+
+import typer
+
+from voicelive.app import cli, plausible
+from voicelive.app.extras import Extra
+from voicelive.app.kinds import AgentKind
+from voicelive.app.options import ROOT
+from voicelive.app.screen import own_command
+from voicelive.app.settings import AGENT_NAME, ENDPOINT, PROJECT_NAME, Setting, is_placeholder, read_env_file
+from voicelive.errors import EXIT_USAGE, VoiceLiveError
+from voicelive.files import create
+from voicelive.service import websocket_url
+from voicelive.text import printable, shown
+
+WHERE = {
+    ENDPOINT: "In the Foundry portal (https://ai.azure.com), on the project's overview page: the endpoint\n"
+    "of the project or of the resource, https://<resource>.services.ai.azure.com/...",
+    PROJECT_NAME: "The project's name, at the top of the same page.",
+    AGENT_NAME: "The agent's name, in the portal under Agents (name:3 is its version 3).",
+}
+TITLES = {ENDPOINT: "Endpoint", PROJECT_NAME: "Project name", AGENT_NAME: "Agent name"}
+Endpoint = Annotated[str, typer.Option(help=ENDPOINT.help, show_default=False)]
+ProjectName = Annotated[str, typer.Option(help=PROJECT_NAME.help, show_default=False)]
+AgentName = Annotated[str, typer.Option(help=AGENT_NAME.help, show_default=False)]
+
+
+class Init(Extra):
+    """The command, and that there is one."""
+
+    def add_to(self, app: typer.Typer, kinds: Sequence[AgentKind]) -> None:
+        """Add init."""
+
+        @app.command()
+        def init(endpoint: Endpoint = "", project_name: ProjectName = "", agent_name: AgentName = "") -> None:
+            """Ask for the values that your agent needs, and write them to .env."""
+            with cli.failures_told():
+                make_env_file({ENDPOINT: endpoint, PROJECT_NAME: project_name, AGENT_NAME: agent_name})
+
+    def hint(self, kind: AgentKind) -> str:
+        """That it asks for what is missing."""
+        return f"`{own_command('init')}` asks for them" if kind.name == "project" else ""
+
+
+def make_env_file(given: dict[Setting, str]) -> None:
+    """Write the values to .env, those that are not given once a person has answered.
+
+    Raises VoiceLiveError (exit code 2).
+    """
+    path = ROOT / ".env"
+    there = read_env_file(path)
+    kept = [name for s in given for name in s.variables if not is_placeholder(there.get(name, "<>"))]
+    if kept and not typer.confirm(f"{shown(path)} holds {', '.join(kept)}. Replace?", default=False):
+        raise VoiceLiveError("Nothing was changed.", "", EXIT_USAGE)
+    values = asked(given)
+    write(path, {setting.variables[0]: value for setting, value in values.items()})
+    cli.say(
+        f"{shown(path)} is written, for you alone to read. Next: `az login`, then `{own_command('check')}`."
+    )
+
+
+def asked(given: dict[Setting, str]) -> dict[Setting, str]:
+    """A usable value for each setting: the one that is given, else what is answered; asked again while it
+    cannot be. The address of a project answers for its name, too.
+
+    Raises VoiceLiveError (exit code 2) for a given one that cannot be, and typer.Abort where nobody answers.
+    """
+    values: dict[Setting, str] = {}
+    for setting, value in given.items():
+        if not value and setting not in values:
+            typer.echo(WHERE[setting])
+        while value or setting not in values:
+            answer = plausible.bare(value or typer.prompt(TITLES[setting]))
+            try:
+                values.update(taken_apart(setting, answer))
+            except ValueError as problem:
+                said = printable(f"{TITLES[setting]} {answer!r}: {problem}.")
+                if value:
+                    raise VoiceLiveError(said, "", EXIT_USAGE) from None
+                typer.echo(said)
+            value = ""
+    return values
+
+
+def taken_apart(setting: Setting, value: str) -> dict[Setting, str]:
+    """What a value says: of an endpoint that is a project's, the project's name as well.
+
+    Raises ValueError, in words, for one that cannot be.
+    """
+    if setting == AGENT_NAME:
+        return {AGENT_NAME: plausible.agent_name(value)}
+    if setting == PROJECT_NAME:
+        return {PROJECT_NAME: unquote(value.rstrip("/").rpartition("/")[2])}
+    url = plausible.endpoint(value)
+    resource, is_project, rest = url.partition("/api/projects/")
+    websocket_url(resource)
+    found = {ENDPOINT: resource.rstrip("/")}
+    if is_project and (name := unquote(urlsplit(rest).path.partition("/")[0])):
+        found[PROJECT_NAME] = name
+    return found
+
+
+def write(path: Path, values: dict[str, str]) -> None:
+    """Put the values into .env, made of .env.example where there is none, for its owner only.
+
+    Raises VoiceLiveError (exit code 2) where it cannot be written.
+    """
+    source = path if path.exists() else path.with_name(".env.example")
+    try:
+        text = source.read_text(encoding="utf-8") if source.exists() else ""
+        for name, value in values.items():
+            text, found = re.subn(
+                rf"(?m)^(export +)?{name} *=.*$", f"{name}={value}".replace("\\", r"\\"), text
+            )
+            text += "" if found else f"{name}={value}\n"
+        new = path.with_name(f".env.{os.getpid()}")
+        with create(new) as file:
+            file.write(text)
+        new.replace(path)
+    except OSError as error:
+        raise VoiceLiveError(f"{shown(path)} cannot be written: {error.strerror}.", "", EXIT_USAGE) from error
+
+
+EXTRA = Init()
