@@ -174,7 +174,7 @@ class Settings:
     def raise_problems(self, hints: Sequence[str] | None = ()) -> None:
         """Raise VoiceLiveError (exit code 2) that names everything noted so far, if anything.
 
-        The remedy ends with the `hints`, parts of a sentence; None: only options were read, and there is none.
+        The remedy ends with the `hints`, parts of a sentence; None where only options were read.
         """
         if self._problems:
             copy = "" if self._env_file else "Copy .env.example to .env and fill it in. "

@@ -116,10 +116,9 @@ def write(path: Path, values: dict[str, str]) -> None:
     try:
         text = source.read_text(encoding="utf-8") if source.exists() else ""
         for name, value in values.items():
-            text, found = re.subn(
-                rf"(?m)^(export +)?{name} *=.*$", f"{name}={value}".replace("\\", r"\\"), text
-            )
-            text += "" if found else f"{name}={value}\n"
+            line = f"{name}={value}"
+            text, found = re.subn(rf"(?m)^(export +)?{name} *=.*$", line.replace("\\", r"\\"), text)
+            text += "" if found else f"{line}\n"
         new = path.with_name(f".env.{os.getpid()}")
         with create(new) as file:
             file.write(text)
