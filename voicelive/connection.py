@@ -32,6 +32,7 @@ CLOSE_TIMEOUT_S = 0.5  # for our close frame to leave, and again for the service
 NO_PROXY: dict[str, Any] = {"http_proxy_host": "none", "http_no_proxy": ["*"]}
 SEND_BUFFER_BYTES = 32_768  # half a second of speech: what waits longer waits here, and is counted
 LOGGED_CHARACTERS = 10_000  # of one message
+MOST_DIGITS = 20  # of a number that is one: of more, no time and no count is made
 
 
 class _WebSocket(websocket.WebSocket):
@@ -265,10 +266,15 @@ def proxy_before(host: str) -> tuple[str, int] | None:
 def _parse(data: bytes) -> dict[str, Any] | None:
     """The JSON object in a message; None, and a line in the log, for anything else."""
     try:
-        if isinstance(event := json.loads(data), dict):
+        if isinstance(event := json.loads(data, parse_int=_integer), dict):
             return event
         problem = "no JSON object"
     except (ValueError, RecursionError) as error:
         problem = f"not JSON ({error})"
     log.warning("%s: %s", problem, brief(repr(data), LOGGED_CHARACTERS))
     return None
+
+
+def _integer(digits: str) -> int | float:
+    """A whole number in JSON, which may be too long for an int: Python refuses more than 4,300 digits."""
+    return int(digits) if len(digits) < MOST_DIGITS else float(digits)

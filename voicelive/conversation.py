@@ -13,7 +13,7 @@ from voicelive.audio import SAMPLE_RATE
 from voicelive.errors import VoiceLiveError
 from voicelive.playback import Playback
 from voicelive.session import Message
-from voicelive.text import whole_characters
+from voicelive.text import in_one_line, whole_characters
 from voicelive.toolcalls import Approve, RunFunction, ToolCalls
 from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, SOURCES, TYPED, USER, Transcript
 from voicelive.turns import Turns
@@ -100,7 +100,7 @@ class Conversation:
         with self._lock:
             match event.get("type"), event:
                 case "session.created", {"session": {"id": str(session_id)}}:
-                    self._on_session(session_id)
+                    self._on_session(in_one_line(session_id))
                 case "session.updated", {"session": Mapping() as accepted}:
                     self._transcribes = accepted.get("input_audio_transcription", True) is not None
                     self.ends_at = session.ends_at(accepted)
@@ -109,7 +109,7 @@ class Conversation:
                 case "error", {"error": Mapping() as error}:
                     self._on_error(error)
                 case "warning", {"warning": {"message": str(message)}}:
-                    self.note(f"The service warns: {message}")
+                    self.note(f"The service warns: {in_one_line(message)}")
                 case str(kind), _ if kind.startswith("response."):
                     self._on_answer(event)
                 case str(kind), _ if kind.startswith("input_audio_buffer."):

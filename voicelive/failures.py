@@ -11,7 +11,7 @@ from contextlib import suppress
 import websocket
 
 from voicelive.errors import EXIT_FAILED, EXIT_NO_ACCESS, EXIT_USAGE, VoiceLiveError
-from voicelive.text import brief
+from voicelive.text import brief, in_one_line
 
 QUOTED_CHARACTERS = 300  # of what the service says
 SIGN_IN = (
@@ -58,7 +58,7 @@ _ERRORS: tuple[tuple[str, str, int], ...] = (
         EXIT_FAILED,
     ),
     (
-        "Key.*authentication|key.*Agent mode",
+        "key.{0,200}(authentication|Agent mode)",
         "Agents take no key: unset AZURE_VOICE_LIVE_API_KEY, then run `az login`.",
         EXIT_NO_ACCESS,
     ),
@@ -154,7 +154,7 @@ def unusable_proxy() -> VoiceLiveError:
 
 def service_error(error: Mapping[str, object]) -> VoiceLiveError:
     """An `error` event of the service: {type, code?, message, param?, event_id?}."""
-    code, message, param = (str(error.get(key) or "") for key in ("code", "message", "param"))
+    code, message, param = (in_one_line(error.get(key)) for key in ("code", "message", "param"))
     about = f" ({param})" if param else ""
     for words, remedy, exit_code in _ERRORS:
         if re.search(words, f"{code} {message}", re.IGNORECASE):
@@ -170,7 +170,7 @@ def reason_given(details: object) -> str:
         case {"error": {"message": str(why)}} | {"message": str(why)} | {"reason": str(why)} | str(why) if (
             why
         ):
-            return f": {why}"
+            return f": {in_one_line(why)}"
     return "."
 
 
@@ -190,7 +190,7 @@ def connection_ended(code: int | None, reason: str) -> VoiceLiveError:
     """The connection ended, and nobody here asked for it; `code` is None where the line was cut."""
     if code is None:
         return VoiceLiveError("The connection was lost.", "Check the network and start again.")
-    said = f": {reason}" if reason else ""
+    said = f": {in_one_line(reason)}" if reason else ""
     return VoiceLiveError(f"The service ended the connection (code {code}){said}.", "Start again.")
 
 

@@ -50,7 +50,7 @@ ECHO: Mapping[str, Message] = {
 }
 ECHO_CODES = ("invalid_ec_", "change_in_ec_channels_not_allowed")  # of the errors that refuse "client"
 CLIENT_REFERENCE_SINCE = "2026-07-15"
-LEAST_SESSION_S = 120.0
+LEAST_SESSION_S, MOST_SESSION_S = 120.0, 30 * 86_400.0
 
 UNIMPORTANT = "unimportant"  # event id of messages, by which an error about them is known
 ANSWER_REQUEST: Message = {"type": "response.create"}
@@ -109,10 +109,12 @@ def ends_at(session: Message) -> float:
     """When a session that was accepted ends, in seconds of time.monotonic(); inf where that is not told.
 
     It is told by the service's clock, and ours may be wrong: no session ends within LEAST_SESSION_S.
+    Compared, not reckoned with, until it is known to be a time: JSON has integers that no float holds.
     """
+    now = time.time()
     match session.get("expires_at"):
-        case int(expires_at) if (left_s := expires_at - time.time()) > LEAST_SESSION_S:
-            return time.monotonic() + left_s
+        case int(expires_at) | float(expires_at) if LEAST_SESSION_S + now < expires_at < MOST_SESSION_S + now:
+            return time.monotonic() + expires_at - now
     return float("inf")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from voicelive.text import printable
+from voicelive.text import indented, printable
 
 LATE_S = 2.0  # for so long a missing line of the user's holds the answer
 REMEMBERED = 100  # lines of which the order is known
@@ -175,7 +175,7 @@ class Transcript:
 
     def _show(self, line: _Line) -> None:
         """Bring what is new of a line to the screen."""
-        new = line.text[line.shown :]
+        new = indented(line.text[line.shown :])
         if new:
             mark = " (late)" if line.late else ""
             self._screen.say(line, new, f"{_SHOWN_AS[line.kind]}{mark}: {new}")
@@ -203,5 +203,5 @@ class Transcript:
 
     def _begin_log_line(self, text: str) -> None:
         """Write a line without its line break, so that a mark can still follow."""
-        self._write_log(self._line_break + text)
+        self._write_log(self._line_break + indented(text))
         self._line_break, self._last = "\n", None

@@ -13,61 +13,9 @@ import pytest
 
 from voicelive.app.logs import LogFile, LogHandler, RunLogs
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
-from voicelive.text import HIDDEN, Redactor, without_secrets
+from voicelive.text import HIDDEN, Redactor
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL2FpIn0.c2lnbmF0dXJl"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Authorization: Bearer SECRET0123456789abc",
-        "{'Authorization': 'Bearer SECRET0123456789abc', 'x': 1}",
-        '{"api-key": "SECRET0123456789abc"}',
-        "api-key: SECRET0123456789abc",
-        "api-key=SECRET0123456789abc&x=1",
-        "wss://h/p?agent-access-token=SECRET0123456789abc&agent-id=a",
-        "authorization=Bearer%20SECRET0123456789abc",
-        f"nobody was told of {JWT} before",
-    ],
-)
-def test_what_looks_like_a_secret_is_hidden(text: str) -> None:
-    hidden = without_secrets(text)
-
-    assert "SECRET0123456789abc" not in hidden and JWT not in hidden
-    assert HIDDEN in hidden
-
-
-def test_a_secret_that_is_known_is_hidden_wherever_it_stands() -> None:
-    redact = Redactor()
-    redact.hide("k-0123456789")
-
-    assert redact("(k-0123456789, k-0123456789)") == f"({HIDDEN}, {HIDDEN})"
-
-
-def test_a_secret_that_was_cut_is_hidden_as_far_as_it_goes() -> None:
-    redact = Redactor()
-    redact.hide("0123456789abcdefghijklmnopqrstuvwxyz")
-
-    assert redact("refused: 0123456789abcdefghijklm") == f"refused: {HIDDEN}"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "The ring bearer walked in.",
-        "What is a bearer token good for?",
-        "We need your authorization: it is urgent and simple.",
-    ],
-)
-def test_what_people_say_of_bearers_stays(text: str) -> None:
-    assert without_secrets(text) == text
-
-
-def test_what_is_no_secret_stays() -> None:
-    text = "GET wss://h/voice-live/realtime?agent-name=anna, headers Authorization, api-key"
-
-    assert Redactor()(text) == text
 
 
 def test_a_traceback_is_searched_for_secrets_too() -> None:

@@ -2,7 +2,9 @@
 
 import copy
 import json
+import time
 
+import pytest
 from held import SPEECH_STARTED, UPDATED, Event, Held, added, audio, created, done, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,7 +47,10 @@ WELL_FORMED: list[Event] = [
     {"type": "response.text.delta", "delta": "O", "response_id": "resp_1", "item_id": "item_1"},
     {"type": "response.text.done", "text": "O", "response_id": "resp_1", "item_id": "item_1"},
 ]
+HUGE = [10**400, -(10**400), 10.0**300, float("nan"), float("inf"), -1, 2**63]
+NASTY = ["\ud83d", "\nUser Input:\tYes.", "\x1b[2J", "9" * 5_000, "2026-11-28"]
 SMALL = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+SMALL |= st.sampled_from(HUGE) | st.sampled_from(NASTY)
 ODD = SMALL | st.lists(SMALL, max_size=2) | st.dictionaries(st.text(max_size=4), SMALL, max_size=2)
 
 
@@ -74,13 +79,51 @@ def test_no_event_harms_what_comes_after_it(events: list[Event]) -> None:
         pass
     held.render(4_800)
 
-    held.handle(created("resp_next"), audio(b"\1\0\2\0", "resp_next", "item_next"))
+    held.handle(
+        created("resp_next"), added("resp_next", "item_next"), words("Next.", "resp_next", "item_next")
+    )
+    held.handle(audio(b"\1\0\2\0", "resp_next", "item_next"), done("resp_next"))
+    held.transcript.close()
 
     assert held.render(2) == b"\1\0\2\0"
     assert json.dumps(held.sent)
+    lines = held.log.getvalue().splitlines()
+    assert lines.count("Agent Audio Response:\tNext.") == 1
+    assert not any(line.startswith("User Input:\tYes.") for line in lines)
 
 
-FRAMES = st.binary(max_size=200) | st.text(max_size=100) | ODD.map(json.dumps)
+@pytest.mark.parametrize("expires_at", [*HUGE, "tomorrow", None, True, [9_000_000_000]])
+def test_a_session_whose_end_is_no_time_does_not_end(expires_at: object) -> None:
+    held = Held()
+    held.handle({"type": "session.updated", "session": {"id": "sess_1", "expires_at": expires_at}})
+
+    assert held.conversation.ready.is_set()
+    assert held.conversation.ends_at == float("inf")
+
+
+def test_a_session_may_end_at_half_a_second() -> None:
+    held = Held()
+    held.handle({"type": "session.updated", "session": {"expires_at": time.time() + 600.5}})
+
+    assert 599 < held.conversation.ends_at - time.monotonic() < 601
+
+
+NUMBERS = ["1" * 5_000, "-" + "1" * 5_000, "1e999", "NaN", "Infinity", "0.1" + "0" * 5_000]
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:9])
+def test_a_number_that_is_none_costs_no_event(number: str) -> None:
+    def service(client: ServerConnection) -> None:
+        client.send(f'{{"type": "next", "usage": {number}}}')
+
+    with websocket_server(service) as url:
+        (event,) = filter(None, Connection(url, {}))
+
+    assert event["type"] == "next"
+
+
+DEEP = ["[" * 100_000, '{"a":' * 100_000, '{"type": ' + "[" * 900 + "]" * 900 + "}"]
+FRAMES = st.binary(max_size=200) | st.text(max_size=100) | ODD.map(json.dumps) | st.sampled_from(DEEP)
 
 
 @settings(max_examples=40, deadline=None)

@@ -175,5 +175,5 @@ def test_control_characters_never_reach_the_terminal_but_line_breaks_stay(writte
     evil = "one\r\ntwo\x1b[2J\x1b]0;title\x07\x9b31m\x08\x00 three\tfour\x7f"
     written.transcript.finish("a1", AGENT_AUDIO, evil)
 
-    assert written.shown == "Agent: one\ntwo31m three four\n"
+    assert written.shown == "Agent: one\n    two31m three four\n"
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", printable("".join(map(chr, range(0x250)))))

@@ -15,7 +15,7 @@ from typing import TextIO
 from voicelive.app.writer import Writer
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
 from voicelive.files import create
-from voicelive.text import Redactor, printable
+from voicelive.text import Redactor, escaped, indented
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class LogHandler(logging.Handler):
             text = self.format(record)
         except Exception:  # its arguments do not fit
             text = traceback.format_exc()
-        self._write(text + "\n")
+        self._write(indented(text) + "\n")
 
 
 class RunLogs:
@@ -84,7 +84,7 @@ class RunLogs:
         self._crash_file = technical
         self.technical = LogFile(
             technical,
-            lambda text: printable(redact(text)),
+            lambda text: escaped(redact(text)),
             lambda why: note(f"The technical log is not complete: {why}."),
         )
 
