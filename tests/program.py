@@ -81,15 +81,15 @@ class Program:
     def __init__(
         self,
         *arguments: str,
-        log_dir: Path,
+        log_dir: Path | None,
         script: str = "voicelive_agent.py",
         env: Mapping[str, str] | None = None,
         stdin: int | IO[bytes] = subprocess.PIPE,
         stdout: int = subprocess.PIPE,
         cwd: Path = ROOT,
     ) -> None:
-        self.log_dir = log_dir
-        options = ["--log-dir", str(log_dir)] if arguments else []
+        self.log_dir = log_dir or Path()
+        options = ["--log-dir", str(log_dir)] if arguments and log_dir else []
         self.process = subprocess.Popen(
             [sys.executable, str(cwd / script), *arguments, *options],
             env=dict(env or environment()),

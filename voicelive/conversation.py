@@ -62,6 +62,7 @@ class Conversation:
         self.ends_at = float("inf")  # of the session, in seconds of time.monotonic()
         self.sessions = 0  # accepted so far: the first one and those after each reconnect
         self.ready = threading.Event()  # set when the service has accepted the session
+        self.refusal: VoiceLiveError | None = None  # of the session; what follows it may tell more
         self.heard_user = False  # the service noticed speech, or something was typed
         self.user_speaks = False
         self._open_turn = False  # the user spoke, or speaks, or an answer was asked for, and none came yet
@@ -106,6 +107,7 @@ class Conversation:
                     self.ends_at = session.ends_at(accepted)
                     self.sessions += not self.ready.is_set()
                     self.ready.set()
+                    self.refusal = None
                 case "error", {"error": Mapping() as error}:
                     self._on_error(error)
                 case "warning", {"warning": {"message": str(message)}}:
@@ -332,11 +334,15 @@ class Conversation:
             error.get("event_id") == session.UNIMPORTANT or NO_MATTER.search(failure.message)
         ):
             log.warning("the service reports %s", failure.message)
-        elif failure.message.startswith(session.ECHO_CODES) and session.wants_reference(self.first_message):
-            self.first_message = session.without_reference(self.first_message)
-            self.note(f"The service refuses the client's echo reference: {failure.message}")
-        elif self.ready.is_set():
+        elif self.ready.is_set() and not failure.message.startswith(session.ECHO_CODES):
             self.note(f"The service reports {failure.message} {failure.remedy}".rstrip())
+        elif (less := session.without_refused(self.first_message, error))[1]:
+            self.first_message, what = less
+            self.note(f"The service refuses {what}, and is asked once more without: {failure.message}")
+        elif failures.is_refusal(failure):
+            if self.refusal:  # a session was asked for once
+                raise failures.voice_agent()
+            self.refusal = failure
         elif self.sessions and self.id:
             self.id = ""  # the service does not go on with it: once more without
             self.note(f"The service reports {failure.message}")

@@ -64,10 +64,16 @@ _ERRORS: tuple[tuple[str, str, int], ...] = (
     ),
     ("Tenant provided in token", SIGN_IN, EXIT_NO_ACCESS),
     ("Unauthorized|Authentication error|permission", f"{ROLES} {SIGN_IN}", EXIT_NO_ACCESS),
+    ("avatar is configured", "The agent has an avatar, which brings its voice: --voice agent.", EXIT_FAILED),
     (
-        "session.?update|configuration_not_supported|max_config_attempts",
-        "The service takes only session fields that the api-version knows: check --session and the "
-        "api-version. Agents bring their own instructions and tools.",
+        "configuration_not_supported",
+        "Agents bring their own instructions and tools: leave these out of --session.",
+        EXIT_FAILED,
+    ),
+    (
+        "session.?update|max_config_attempts",
+        "The service takes only session fields that the api-version and the agent know: check --session and "
+        "the api-version, or leave the session to the agent: --session-from agent.",
         EXIT_FAILED,
     ),
     ("region", "Use a Foundry resource in a region with Voice Live and this voice.", EXIT_FAILED),
@@ -160,6 +166,21 @@ def service_error(error: Mapping[str, object]) -> VoiceLiveError:
         if re.search(words, f"{code} {message}", re.IGNORECASE):
             return VoiceLiveError(f"{code or 'error'}: {message}{about}", remedy, exit_code)
     return VoiceLiveError(f"{code or 'error'}: {message}{about}")
+
+
+def is_refusal(failure: VoiceLiveError) -> bool:
+    """Whether an error refuses the session as a whole."""
+    return failure.message.startswith(("invalid_session_update", "max_config_attempts"))
+
+
+def voice_agent() -> VoiceLiveError:
+    """The service refused a session more often than it was asked for one: so it does for voice agents."""
+    return VoiceLiveError(
+        "The agent is one of the kind `voice`, as it seems: the service refuses it any session.",
+        "Voice agents (the Foundry portal offers them first) answer at an address of their own; this program "
+        "talks to prompt agents and hosted agents. Make one of these in the portal, with the same "
+        "instructions, and name it with AI_FOUNDRY_AGENT_NAME.",
+    )
 
 
 def reason_given(details: object) -> str:

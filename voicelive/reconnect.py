@@ -20,6 +20,7 @@ from voicelive.uplink import Uplink
 log = logging.getLogger(__name__)
 
 SESSION_TIMEOUT_S = 10.0
+REFUSAL_S = 1.5  # after the session was refused, for what else the service says to it
 NO_SPEECH_S = 10.0  # after the source's end, where the service noticed no speech in it
 NO_ANSWER_S = 30.0  # after the source's end, where the service falls silent before it has answered
 SETTLE_S = 1.5  # after the source's end, for the service to notice the last words
@@ -128,8 +129,8 @@ class Link:
         """The service leaves us waiting: another connection is tried. Raises VoiceLiveError for the first."""
         self._due_at = math.inf
         if not self._renewing:
-            failure = failures.no_session(SESSION_TIMEOUT_S)
-            if not self.reconnects:
+            failure = self.conversation.refusal or failures.no_session(SESSION_TIMEOUT_S)
+            if self.conversation.refusal or not self.reconnects:
                 raise failure
             self.conversation.note(failure.message)
         connection.cut()
@@ -170,7 +171,7 @@ class Link:
             is_forgotten = asked_for and not (self.conversation.id or was_accepted)  # once more without
             if connection.close_code in (NORMAL, POLICY_VIOLATION) and not (is_forgotten or self._renewing):
                 if connection.close_code != NORMAL or not was_accepted:
-                    raise ended
+                    raise self.conversation.refusal or ended
                 self.conversation.note(ended.message)
                 return
             self._accept_loss(ended)
@@ -248,6 +249,8 @@ class Link:
             raise
         except Exception:
             log.exception("an event was left out")
+        if self.conversation.refusal:
+            self._due_at = min(self._due_at, self._last_event_at + REFUSAL_S)
         self.show_event(str(event.get("type")))
 
     def _is_time_to_speak(self) -> bool:

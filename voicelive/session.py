@@ -1,5 +1,6 @@
 """What the service is asked for: a session, with a person's own fields over it; what it is told besides."""
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -51,6 +52,8 @@ ECHO: Mapping[str, Message] = {
 ECHO_CODES = ("invalid_ec_", "change_in_ec_channels_not_allowed")  # of the errors that refuse "client"
 CLIENT_REFERENCE_SINCE = "2026-07-15"
 LEAST_SESSION_S, MOST_SESSION_S = 120.0, 30 * 86_400.0
+WORDS_CHARACTERS = 1000  # of an error, in which a field is looked for
+NAMES = re.compile(r"\bsession\.[a-z_.]*[a-z]|(?<=[Uu]pdate )[a-z_]+|(?<=['\"`])[a-z_.]+(?=['\"`])")
 
 UNIMPORTANT = "unimportant"  # event id of messages, by which an error about them is known
 ANSWER_REQUEST: Message = {"type": "response.create"}
@@ -81,6 +84,45 @@ def without_reference(message: Message) -> Message:
     if not wants_reference(message):
         return message
     return {**message, "session": {**message["session"], **ECHO["server"]}}
+
+
+def without_refused(message: Message, error: Message) -> tuple[Message, str]:
+    """What to ask with where the service answers this session.update with an error, and what it lacks, in
+    words; the same one and '' where the error names no part of it.
+    """
+    if str(error.get("code")).startswith(ECHO_CODES) and wants_reference(message):
+        return without_reference(message), "the client's echo reference"
+    path = refused_field(message, error)
+    return (without_field(message, path), path) if path else (message, "")
+
+
+def refused_field(message: Message, error: Message) -> str:
+    """The field of this session.update that an error names, in `param` or in words: `voice`,
+    `turn_detection.threshold`; '' where it names none of its own.
+    """
+    words = str(error.get("message") or "")[:WORDS_CHARACTERS]
+    for name in (str(error.get("param") or ""), *NAMES.findall(words)):
+        place: Any = message["session"]
+        found: list[str] = []
+        for part in name.removeprefix("session.").split("."):
+            if not isinstance(place, Mapping) or part not in place:
+                break
+            place = place[part]
+            found.append(part)
+        if found:
+            return ".".join(found)
+    return ""
+
+
+def without_field(message: Message, path: str) -> Message:
+    """The same session.update without a field, `a.b` being field b of a."""
+
+    def without(fields: Message, first: str, *rest: str) -> Message:
+        if rest:
+            return {**fields, first: without(fields[first], *rest)}
+        return {name: value for name, value in fields.items() if name != first}
+
+    return {**message, "session": without(message["session"], *path.split("."))}
 
 
 def merged(base: Message, over: Message) -> dict[str, Any]:

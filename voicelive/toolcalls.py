@@ -12,7 +12,7 @@ from typing import Literal
 
 from voicelive import failures, session
 from voicelive.session import Message
-from voicelive.text import brief
+from voicelive.text import brief, printable
 from voicelive.transcript import TOOL, Transcript
 
 log = logging.getLogger(__name__)
@@ -276,7 +276,7 @@ class ToolCalls:
 
 def in_words(name: str, arguments: str = "") -> str:
     """A call in one line, as it would be written: `time_in(place="Tokyo")`; or a name alone."""
-    name = brief(" ".join(name.split()), SHOWN_CHARACTERS)
+    name = brief(printable(" ".join(name.split())), SHOWN_CHARACTERS)
     if not arguments:
         return name
     try:

@@ -236,5 +236,70 @@ def test_an_echo_reference_that_is_refused_is_no_failure_where_one_was_offered()
 
     assert held.conversation.first_message == session_update("2026-07-15", "v", "server", {})
     assert held.notes == [
-        "The service refuses the client's echo reference: invalid_ec_reference_channels: No."
+        "The service refuses the client's echo reference, and is asked once more without: "
+        "invalid_ec_reference_channels: No."
     ]
+
+
+AVATAR = {"code": "unsupported", "message": "Cannot update voice when avatar is configured"}
+
+
+@pytest.mark.parametrize(
+    ("error", "field"),
+    [
+        ({"code": "x", "message": "No.", "param": "session.voice"}, "voice"),
+        ({"code": "x", "message": "No.", "param": "voice.temperature"}, "voice.temperature"),
+        ({"code": "x", "message": "No.", "param": "session.turn_detection.window"}, "turn_detection"),
+        ({**AVATAR, "param": None}, "voice"),
+        (
+            {"code": "x", "message": "session.turn_detection.silence_duration_ms is too short."},
+            "turn_detection.silence_duration_ms",
+        ),
+        ({"code": "x", "message": "Extra inputs are not permitted: 'modalities'"}, "modalities"),
+    ],
+)
+def test_a_session_is_asked_for_once_more_without_the_field_that_is_refused(error: Event, field: str) -> None:
+    held = Held(first_message=session_update("2026-07-15", "Ava", "server", {}))
+    held.handle({"type": "session.created", "session": {"id": "sess_1"}}, {"type": "error", "error": error})
+
+    asked = held.conversation.first_message["session"]
+    for name in field.split("."):
+        assert isinstance(asked, dict)
+        asked = asked.get(name)
+    assert asked is None
+    assert held.notes[-1].startswith(f"The service refuses {field}, and is asked once more without: ")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "x", "message": "Voice Live is not available: update the agent.", "param": None},
+        {
+            "code": "invalid_request_error",
+            "message": "Missing required agent project name",
+            "param": "voices",
+        },
+    ],
+)
+def test_an_error_that_names_no_field_of_the_session_ends_the_run(error: Event) -> None:
+    held = Held(first_message=session_update("2026-07-15", "Ava", "server", {}))
+
+    with pytest.raises(VoiceLiveError):
+        held.handle({"type": "error", "error": error})
+
+
+REFUSED = {
+    "type": "error",
+    "error": {"code": "invalid_session_update_message", "message": "Invalid.", "param": "type"},
+}
+
+
+def test_an_agent_that_is_refused_any_session_is_a_voice_agent() -> None:
+    held = Held(first_message=session_update("2026-07-15", "Ava", "server", {}))
+    held.handle({"type": "session.created", "session": {"id": "sess_1"}}, REFUSED)
+    assert held.conversation.refusal
+
+    with pytest.raises(VoiceLiveError, match="of the kind `voice`") as failure:
+        held.handle(REFUSED)
+
+    assert "hosted agents" in failure.value.remedy

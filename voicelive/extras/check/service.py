@@ -24,11 +24,9 @@ from voicelive.reconnect import NO_ANSWER_S, SESSION_TIMEOUT_S
 from voicelive.service import Service
 from voicelive.session import (
     ANSWER_REQUEST,
-    ECHO_CODES,
     Message,
     typed_message,
-    wants_reference,
-    without_reference,
+    without_refused,
 )
 from voicelive.tls import tls_context
 
@@ -123,21 +121,22 @@ def check_service(report: Report, plan: Plan, access: Access, hello: bool) -> No
     if not report.look("handshake", shake_hands):
         return
     with closing(lines[0]) as line:
-        if report.look("session.created", line.create) and report.look("session.updated", line.update):
-            if line.must_do_without_reference:
-                plan = replace(plan, first_message=without_reference(plan.first_message))
-            elif hello:
-                report.look("agent", line.greet)
-    if line.must_do_without_reference:  # once more, as in a conversation
-        check_service(report, plan, access, hello)
+        is_accepted = report.look("session.created", line.create) and report.look(
+            "session.updated", line.update
+        )
+        if is_accepted and hello and not line.less:
+            report.look("agent", line.greet)
+    if line.less:  # once more, as in a conversation
+        check_service(report, replace(plan, first_message=line.less), access, hello)
 
 
 class Line:
     """A connection, step by step. Each step says what it found, and raises VoiceLiveError."""
 
     def __init__(self, connection: Connection, first_message: Message) -> None:
-        self.must_do_without_reference = False
-        """The service refuses the client's echo reference."""
+        self.less: Message | None = None
+        """The session to ask for where the service refuses a part of this one."""
+        self._refused: Message = {}  # the error that does
         self._connection = connection
         self._first_message = first_message
         self._events = iter(connection)
@@ -153,10 +152,11 @@ class Line:
         try:
             session = self.wait_for("session.updated", SESSION_TIMEOUT_S)["session"]
         except VoiceLiveError as failure:
-            if not (wants_reference(self._first_message) and failure.message.startswith(ECHO_CODES)):
+            less, what = without_refused(self._first_message, self._refused)
+            if not what:
                 raise
-            self.must_do_without_reference = True
-            return f"{failure.message}: once more, with the service's own reference"
+            self.less = less
+            return f"{failure.message}: once more, without {what}"
         return "; ".join(differences(self._first_message["session"], session)) or "all as asked for"
 
     def greet(self) -> str:
@@ -170,7 +170,7 @@ class Line:
         self, kind: str, timeout_s: float, late: Callable[[float], VoiceLiveError] = failures.no_session
     ) -> Message:
         """The next event of a kind. Raises VoiceLiveError for an error, the end, or none in time."""
-        expired = threading.Event()
+        expired, refusal = threading.Event(), None
 
         def expire() -> None:
             expired.set()
@@ -183,11 +183,18 @@ class Line:
             for event in self._events:
                 match event:
                     case {"type": "error", "error": Mapping() as error}:
-                        raise failures.service_error(error)
+                        self._refused, failure = error, failures.service_error(error)
+                        if not failures.is_refusal(failure) or without_refused(self._first_message, error)[1]:
+                            raise failure
+                        if refusal:  # to a session that was asked for once
+                            raise failures.voice_agent()
+                        refusal = failure
                     case {"type": found, "session": Mapping()} | {"type": found, "delta": _} if found == kind:
                         return event
         finally:
             timer.cancel()
+        if refusal:
+            raise refusal
         if expired.is_set():
             raise late(timeout_s)
         raise failures.connection_ended(self._connection.close_code, self._connection.close_reason)
