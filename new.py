@@ -15,23 +15,30 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from shlex import quote
 from textwrap import TextWrapper
 
 ROOT = Path(__file__).resolve().parent
-# An extra: its commands, which are targets of make as well, and what else gives it away in a document.
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What may be left out."""
+
+    words: str  # a pattern of what gives it away in a document, besides its commands
+    commands: tuple[str, ...] = ()  # of the program, and targets of make
+    parts: tuple[str, ...] = ()  # modules and folders that go with it, besides those of its name
+
+
 EXTRAS = {
-    "check": (["check"], r"extras/check"),
-    "echo": ([], r"[Ee]cho reference|--echo-cancellation client|^- `client`"),
-    "hotplug": ([], r"unplugged|hotplug"),
-    "live": ([], r"status line|extras/live"),
-    "recording": ([], r"--record\b|extras/recording"),
-    "tools": ([], r"\btools\.py\b|@tool\b"),
-    "standin": (["demo", "soak"], r"[Ss]tand-?in\b|--fault\b"),
+    "check": Extra(r"extras/check", ("check",)),
+    "tools": Extra(r"\btools\.py\b|@tool\b"),
+    "standin": Extra(r"[Ss]tand-?in\b|--fault\b", ("demo", "soak"), ("demo",)),
 }
-ITSELF = {"new": (["new"], r"\bnew\.py\b")}
-Gone = dict[str, tuple[list[str], str]]
+ITSELF = Extra(r"\bnew\.py\b", ("new",))
 SENTENCE = re.compile(r"(?<=[^.][.!?])(?<!e\.g\.)\s+(?=[^a-z])|(?<=[.!?][)`*])\s+(?=[^a-z])")
 WIDTH = 118
 # In these an extra has a line of its own.
@@ -56,19 +63,30 @@ def main() -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         parser.error(f"{folder} exists, and is not empty")
     make(folder, given.without)
-    print(f"{folder} is ready. Next:\n  cd {folder} && git init && make run")
+    print(f"{folder} is ready. Next:\n  cd {quote(str(folder))} && git init && make run")
+
+
+class Gone:
+    """What is left out, as it is found in paths and texts."""
+
+    def __init__(self, names: list[str]) -> None:
+        extras = {"new": ITSELF, **{name: EXTRAS[name] for name in names}}
+        self.parts = {part for name, extra in extras.items() for part in (name, *extra.parts)}
+        self.commands = "|".join(command for extra in extras.values() for command in extra.commands)
+        told = [rf"(?:make|\.py|voicelive|`)\s?(?:{self.commands})\b", *(e.words for e in extras.values())]
+        self.told = re.compile("|".join(told), re.MULTILINE)
 
 
 def make(folder: Path, without: list[str]) -> None:
     """Write the project into a folder that is empty, or does not exist."""
-    gone: Gone = {**ITSELF, **{name: EXTRAS[name] for name in without}}
+    gone = Gone(without)
     for path in tracked():
-        if is_of(path, gone):
+        if is_of(path, gone.parts):
             continue
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, target)
-        if path.suffix != ".wav":
+        if path.suffix == ".md" or path.name in ("Makefile", "requirements.txt") or path.as_posix() in TABLES:
             text = target.read_text(encoding="utf-8")
             target.write_text(changed(path, text, gone, folder.name), encoding="utf-8", newline="\n")
 
@@ -96,36 +114,30 @@ def is_ignored(path: Path, patterns: list[str]) -> bool:
     return ignored
 
 
-def is_of(path: Path, gone: Gone) -> bool:
-    """Whether a file is one of an extra: a script, a module or a folder of its name."""
+def is_of(path: Path, parts: set[str]) -> bool:
+    """Whether a file is one of these parts: a script, a module or a folder of that name."""
     top, *rest = path.parts
     if top == "tests":
-        return any(folder in gone for folder in rest[:-1])
+        return any(folder in parts for folder in rest[:-1])
     named = path.parts[2] if path.is_relative_to("voicelive/extras") else top
-    return named.partition(".")[0] in gone
+    return named.partition(".")[0] in parts
 
 
 def changed(path: Path, text: str, gone: Gone, project: str) -> str:
     """The text of a file, without what concerns what is gone, and with the project's name."""
-    commands = "|".join(command for listed, _ in gone.values() for command in listed)
-    told = re.compile(
-        "|".join([rf"(?:make|\.py|voicelive|`)\s?(?:{commands})\b", *(words for _, words in gone.values())]),
-        re.MULTILINE,
-    )
     if path.name == "Makefile":
-        return makefile(text, commands)
+        return makefile(text, gone.commands)
     if path.suffix == ".md":
-        text = document(text, told)
+        text = document(text, gone.told).replace("voicelive-agent", distribution(project))
         return re.sub(r"\A# .*", f"# {project}", text) if path == Path("README.md") else text
     if path.name == "requirements.txt":
-        return (
-            "\n\n".join(group for group in text.split("\n\n") if not is_group_of(group, gone)).rstrip() + "\n"
-        )
+        groups = (group.rstrip() for group in text.split("\n\n") if not is_group_of(group, gone.parts))
+        return "\n\n".join(groups) + "\n"
     if path.name == "pyproject.toml":
         text = text.replace('name = "voicelive-agent"', f'name = "{distribution(project)}"')
     if path.as_posix() in TABLES:
-        names = re.compile(rf"^[^\w\n]*(?:[\w-]+\.)*(?:{'|'.join(gone)})\W.*\n", re.MULTILINE)
-        return names.sub("", text)
+        line = re.compile(rf"^[^\w\n]*(?:[\w-]+\.)*(?:{'|'.join(gone.parts)})\W.*\n", re.MULTILINE)
+        return line.sub("", text)
     return text
 
 
@@ -134,16 +146,16 @@ def distribution(project: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", project).strip("-") or "agent"
 
 
-def is_group_of(group: str, gone: Gone) -> bool:
+def is_group_of(group: str, parts: set[str]) -> bool:
     """Whether a group of a requirements.txt, headed by the folder that needs it, concerns what is gone."""
     heading = group.partition("\n")[0]
-    return heading.startswith("# ") and any(name in heading[2:].split("/") for name in gone)
+    return heading.startswith("# ") and any(part in heading[2:].split("/") for part in parts)
 
 
 def makefile(text: str, commands: str) -> str:
     """A Makefile without these targets."""
     targets = re.compile(rf"^(?:#.*\n)*(?:{commands}):.*\n(?:\t.*\n)*\n", re.MULTILINE)
-    lists = re.compile(r"^(?:\.PHONY:|[a-z ]+: export) .*|^[a-z ]+: export .*", re.MULTILINE)
+    lists = re.compile(r"^\.PHONY: .*|^[a-z ]+: export .*", re.MULTILINE)
     return lists.sub(lambda line: re.sub(rf" ?\b(?:{commands})\b", "", line[0]), targets.sub("", text))
 
 

@@ -43,9 +43,16 @@ def test_its_env_file_and_its_logs_are_in_the_current_folder(site: Path, tmp_pat
     run = voicelive(site, tmp_path, "project", "--no-mic", "--output", os.devnull)
 
     assert "nobody listens there" in run.stderr
-    assert "voicelive check" in run.stderr, "how to call it"
     assert run.returncode == 1
     assert len(list((tmp_path / "logs").glob("*.log"))) == 2
+
+
+def test_it_calls_itself_by_its_name(site: Path, tmp_path: Path) -> None:
+    code = "from voicelive.app.screen import own_command; print(own_command('project'))"
+    command = [sys.executable, "-c", code]
+    env = environment(PYTHONPATH=str(site))
+
+    assert subprocess.check_output(command, cwd=tmp_path, env=env, text=True) == "voicelive project\n"
 
 
 def test_the_shell_completes_its_commands(site: Path, tmp_path: Path) -> None:

@@ -67,6 +67,31 @@ def test_two_runs_in_one_second_have_files_of_their_own(tmp_path: Path) -> None:
         assert run.path("voicelive.log").read_text().endswith(f":any.logger:DEBUG:heard by {number}\n")
 
 
+def test_logs_do_not_grow_without_end_and_what_was_asked_for_stays(tmp_path: Path) -> None:
+    for day in range(1, 6):
+        for name in (
+            "conversation.log",
+            "voicelive.log",
+            "speaker.wav",
+            "conversation.wav",
+            "conversation.jsonl",
+        ):
+            path = tmp_path / f"2026-11-0{day}_12-00-00_{name}"
+            path.touch()
+            os.utime(path, (day, day))
+    os.utime(tmp_path / "2026-11-01_12-00-00_voicelive.log")  # a run that still goes on
+    (tmp_path / "mine.log").touch()
+    logs = RunLogs(tmp_path, Redactor(), pytest.fail)
+
+    logs.keep(3)
+
+    left = {path.name[:10] for path in tmp_path.glob("*_conversation.log")}
+    assert left == {"2026-11-01", "2026-11-05", logs.path("").name[:10]}
+    assert len(list(tmp_path.glob("*_speaker.wav"))) == 2
+    assert len(list(tmp_path.glob("*_conversation.wav"))) == len(list(tmp_path.glob("*.jsonl"))) == 5
+    assert (tmp_path / "mine.log").exists()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
 def test_only_the_owner_may_read_the_logs(tmp_path: Path) -> None:
     logs = RunLogs(tmp_path, Redactor(), pytest.fail)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -40,11 +39,7 @@ def test_a_refusal_is_told_with_the_request_id_and_the_log(logs: Path, sound: tu
             log_dir=logs,
         )
         assert program.wait() == 4
-        command = program.stderr.rpartition("To look at each part: ")[2]
-        checked = subprocess.run(shlex.split(command), cwd=ROOT, env=environment(), capture_output=True)
 
-    assert checked.returncode == 4
-    assert b"Principal lacks a role." in checked.stdout
     assert "Principal lacks a role." in program.stderr
     assert "`Cognitive Services User` and `Foundry User`" in program.stderr
     assert re.search(r"Request id: [0-9a-f-]{36}", program.stderr)

@@ -14,4 +14,5 @@ screen        the terminal: one line at a time
 writer        texts on their way to a screen or a disk, so that nobody waits
 terminal      the keyboard, and what a terminal can show
 logs          the two files of a run
+waiting       for the sound cards of a machine that has just started
 """

@@ -12,8 +12,8 @@ from voicelive.app.options import Options, RunOptions
 if TYPE_CHECKING:  # --help need not wait for it
     from voicelive.toolcalls import RunFunction
 
-# To leave one out, delete its line here, its module and its folder of tests.
-EXTRAS = (
+EXTRAS: tuple[str, ...] = (
+    # To leave one out, delete its line here, its module and its folder of tests: `make new` does.
     "voicelive.extras.demo",  # the stand-in in place of the service
     "voicelive.extras.check",  # what is missing before one can talk
     "voicelive.extras.init",  # asks for the values that an agent needs, and writes .env

@@ -4,11 +4,13 @@ import contextlib
 import faulthandler
 import logging
 import os
+import re
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
@@ -19,6 +21,10 @@ from voicelive.text import Redactor, escaped, indented
 
 log = logging.getLogger(__name__)
 
+# What a run leaves unasked. A recording was asked for, and stays.
+_OF_A_RUN = re.compile(
+    r"(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(?:_\d+)?)_(?:conversation\.log|voicelive\.log|speaker\.wav)"
+)
 _FORMAT = "%(asctime)s:%(name)s:%(levelname)s:%(message)s"
 JOIN_TIMEOUT_S = 0.25
 
@@ -91,6 +97,17 @@ class RunLogs:
     def path(self, name: str) -> Path:
         """A file of this run: `<folder>/<timestamp>_<name>`."""
         return self._folder / f"{self._stamp}_{name}"
+
+    def keep(self, newest: int) -> None:
+        """Remove the files of all runs but the `newest`: this one, and those written to last. 0: of none."""
+        runs: dict[str, list[Path]] = {}
+        with contextlib.suppress(OSError):  # somebody else's, or another run removes them, too
+            for path in self._folder.iterdir():
+                if (of_a_run := _OF_A_RUN.fullmatch(path.name)) and of_a_run[1] != self._stamp:
+                    runs.setdefault(of_a_run[1], []).append(path)
+            by_age = sorted(runs.values(), key=lambda paths: -max(path.stat().st_mtime for path in paths))
+            for path in chain(*by_age[newest - 1 :]) if newest > 0 else ():
+                path.unlink()
 
     @contextlib.contextmanager
     def collecting(self) -> Iterator[None]:

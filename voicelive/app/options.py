@@ -32,3 +32,5 @@ class RunOptions(Options):
     verbose: Annotated[bool, "Show the name of each event."] = False
     record: Annotated[bool, "Keep the sound of both, and their turns, beside the logs."] = False
     log_dir: Annotated[Path, "Folder for the two log files; else logs/ beside .env."] = ROOT / "logs"
+    wait_for_sound: Annotated[bool, "Wait until there are a microphone and a speaker."] = False
+    keep_logs: Annotated[int, "Runs whose logs are kept, 50 by default; 0: all."] = 50

@@ -19,6 +19,7 @@ from voicelive.app.plan import Plan
 from voicelive.app.screen import Screen
 from voicelive.app.settings import API_KEY
 from voicelive.app.terminal import is_terminal
+from voicelive.app.waiting import wait_for_sound
 from voicelive.audio import SILENCE, Source
 from voicelive.auth import sign_in
 from voicelive.conversation import Conversation
@@ -51,8 +52,11 @@ def talk(plan: Plan, options: RunOptions) -> int:
     redact = Redactor()
     screen = Screen(redact)
     logs = RunLogs(options.log_dir, redact, screen.note)
+    logs.keep(options.keep_logs)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends it as Ctrl-C does
     with logs.collecting(), c_libraries_into(logs.technical.write), closing(screen):
+        if options.wait_for_sound:  # before signing in: a token does not last so long
+            wait_for_sound(options, screen.note)
         access = partial(sign_in, plan.service, plan.target, plan.settings.get(API_KEY), redact.hide)
         connector = Connector(plan.service, plan.target, access)
         try:

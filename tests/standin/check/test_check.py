@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -12,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checked import FILES, Checked, over_tls
-from program import NAMED, ROOT, SAMPLE, environment, fake_az, on_linux
+from program import NAMED, ROOT, SAMPLE, Program, environment, fake_az, on_linux
 from pulseaudio import SAMPLE_RATE_HZ
+from servers import answers, tcp_server
 from soundcard import VirtualSoundCard
 
 from standin.server import StandIn
@@ -232,6 +234,19 @@ def test_a_sound_card_without_a_microphone(
     assert checked.exit_code == 1
     assert checked.found("microphone", "FAILED")
     assert checked.found("speaker")
+
+
+def test_a_run_that_fails_names_the_check_that_sees_the_same(logs: Path, sound: tuple[str, ...]) -> None:
+    body = '{"error": {"message": "Principal lacks a role."}}'
+    with tcp_server(answers(f"HTTP/1.1 403 Forbidden\nContent-Length: {len(body)}\n\n{body}")) as port:
+        command = ("project", "--endpoint", f"http://127.0.0.1:{port}", *NAMED, *sound)
+        program = Program(*command, log_dir=logs)
+        assert program.wait() == 4
+        check = shlex.split(program.stderr.rpartition("To look at each part: ")[2])
+        checked = subprocess.run(check, cwd=ROOT, env=environment(), capture_output=True)
+
+    assert checked.returncode == 4
+    assert b"Principal lacks a role." in checked.stdout
 
 
 @pytest.mark.parametrize("token", ["opaque", "a.b.c", f"a.{base64.b64encode(b'[1]').decode()}.c", ""])
