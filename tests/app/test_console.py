@@ -20,6 +20,7 @@ from voicelive.connection import Connection
 from voicelive.conversation import Conversation
 from voicelive.playback import Playback
 from voicelive.reconnect import Link
+from voicelive.text import Redactor
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
 
@@ -54,7 +55,7 @@ class Service:
 
 @contextmanager
 def hosted() -> Iterator[tuple[Console, Service]]:
-    service, screen, sink = Service(), Screen(str), Playback()
+    service, screen, sink = Service(), Screen(Redactor()), Playback()
     turns = Turns(sink.account)
     transcript = Transcript(screen, io.StringIO().write, turns.write)
     conversation = Conversation(sink, transcript, turns, screen.note, SESSION_UPDATE)

@@ -38,7 +38,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 def test_where_it_is_no_terminal_a_line_comes_when_it_is_whole(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    screen = Screen(str)
+    screen = Screen(Redactor())
     screen.say("line", "Once upo", "Agent: Once upo")
     screen.note("a note, which the sentence does not wait for")
     screen._writer.drain()

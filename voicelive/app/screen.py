@@ -4,14 +4,13 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TextIO
 
 from voicelive.app.options import IS_INSTALLED, SOURCE
 from voicelive.app.terminal import Wrap, columns, has_bold, is_terminal
 from voicelive.app.writer import Writer
-from voicelive.text import printable, quoted, shown
+from voicelive.text import RedactedStream, Redactor, printable, quoted, shown
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +42,13 @@ class Screen:
     line comes, for a mark may still follow.
     """
 
-    def __init__(self, redact: Callable[[str], str]) -> None:
+    def __init__(self, redact: Redactor) -> None:
         self._prompt: Prompt | None = None
         self._open: list[str] = []  # what was said last, piece by piece, while it can still grow
         self._whose: object = None  # whose line is open
         self._is_whole = False  # the open line is, though a mark may still follow
         self._redact = redact
+        self._hide = RedactedStream(redact)  # in the open line
         self._lock = threading.RLock()  # guards the open line and the order of what is written
         self._writer = Writer("screen", redact, lambda why: log.warning("the screen lost lines: %s", why))
         self._said_on_terminal = is_terminal(sys.stdout)
@@ -58,10 +58,7 @@ class Screen:
     def open_line(self) -> str:
         """The end of what was said last, while it can still grow."""
         with self._lock:
-            text = "".join(self._open)
-        if len(text) > DRAWN_CHARACTERS:  # cut at a space: half a secret is hidden no more
-            text = text[-DRAWN_CHARACTERS:].partition(" ")[2]
-        return self._redact(text)
+            return "".join(self._open)[-DRAWN_CHARACTERS:]
 
     @property
     def has_prompt(self) -> bool:
@@ -86,27 +83,25 @@ class Screen:
             if not self._open or whose is not self._whose:
                 self.close_line()
                 self._whose, self._is_whole, more = whose, False, begun
-            self._open.append(more)
-            if self._prompt:
-                self._prompt.refresh()
-            elif self._said_on_terminal:
-                self._write(
-                    sys.stdout, self._dressed(self._wrap(more)) if more is begun else self._wrap(more)
-                )
+                self._hide = RedactedStream(self._redact)
+            self._grow(self._hide.add(more))
 
     def end_line(self) -> None:
         """The open line is whole, though with a prompt a mark may still follow."""
         with self._lock:
             self._is_whole = True
+            if self._open:
+                self._grow(self._hide.add("", is_whole=True))
             if not self._prompt:
                 self.close_line()
 
     def close_line(self) -> None:
         """End the open line, if there is one."""
         with self._lock:
-            pieces, self._open = self._open, []
-            if not pieces:
+            if not self._open:
                 return
+            self._grow(self._hide.add("", is_whole=True))
+            pieces, self._open = self._open, []
             if not self._said_on_terminal:
                 self._write(sys.stdout, "".join([*pieces, "\n"]))
             elif self._prompt:
@@ -135,6 +130,16 @@ class Screen:
         """Wait until all is written; where nobody reads, for a second at most."""
         if not self._writer.close():
             log.warning("nobody reads the screen")
+
+    def _grow(self, text: str) -> None:
+        """Let the open line grow by what holds no secret."""
+        is_begun = not self._open
+        self._open.append(text)
+        if self._prompt:
+            self._prompt.refresh()
+        elif self._said_on_terminal and text:
+            text = self._wrap(text)
+            self._write(sys.stdout, self._dressed(text) if is_begun else text)
 
     def _dressed(self, text: str) -> str:
         """A line with the name before it in bold, where that can be shown."""

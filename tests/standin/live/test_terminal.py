@@ -172,7 +172,7 @@ def test_the_end_of_a_long_answer_is_in_sight_though_the_window_is_too_low_for_a
             service.wait_for_blocks()
             service.begin_reply()
             service.end_reply("Once upon a time ... " * 40 + "\nThe end.")
-            screen.wait_for("\nThe end.\n>")
+            screen.wait_for("\n    The end.\n>")
 
 
 def mute(screen: Terminal) -> None:
