@@ -16,6 +16,8 @@ MICROPHONE = "mic_feed.monitor"
 
 # Without rewinds the sinks never render more than 50 ms ahead, and latency is the clients' alone.
 SINK_ARGUMENTS = f"format=s16le rate={SAMPLE_RATE_HZ} channels=1 norewinds=1"
+# With them, it takes a few buffers at once and then nothing for two seconds, as a card that wakes up does.
+WAKING = f"format=s16le rate={SAMPLE_RATE_HZ} channels=1"
 
 # `dump` comes last: its closing "### EOF" tells that the daemon serves, all of this included.
 DAEMON_COMMANDS = f"set-default-sink speaker\nset-default-source {MICROPHONE}\ndump\n".encode()
@@ -52,16 +54,16 @@ def client_environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def daemon(folder: Path) -> "Iterator[subprocess.Popen[bytes]]":
-    """Run PulseAudio while the block runs: its process."""
+def daemon(folder: Path, sinks: str = SINK_ARGUMENTS) -> "Iterator[subprocess.Popen[bytes]]":
+    """Run PulseAudio, with sinks of these arguments, while the block runs: its process."""
     (folder / "client.conf").write_text(CLIENT_CONF)
     (folder / "asound.conf").write_text(ALSA_CONF)
     command = [*FIRST, "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disable-shm=yes"]
     command += ["--use-pid-file=no", "--realtime=no", "--high-priority=no"]
     command += ["--log-target=stderr", "--log-level=notice"]
     for module in (
-        f"module-null-sink sink_name=speaker {SINK_ARGUMENTS}",
-        f"module-null-sink sink_name=mic_feed {SINK_ARGUMENTS}",
+        f"module-null-sink sink_name=speaker {sinks}",
+        f"module-null-sink sink_name=mic_feed {sinks}",
         f"module-native-protocol-unix auth-anonymous=1 socket={folder}/native",
         # Ends the daemon with its standard input, so that it cannot outlive killed tests.
         "module-cli exit_on_eof=1",

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from pulseaudio import (
     FIRST,
     SAMPLE_RATE_HZ,
+    SINK_ARGUMENTS,
     SPEAKER,
     STOP_TIMEOUT_S,
     UnavailableError,
@@ -156,7 +157,7 @@ class VirtualSoundCard:
 
 
 @contextmanager
-def virtual_sound_card() -> Iterator[VirtualSoundCard]:
+def virtual_sound_card(sinks: str = SINK_ARGUMENTS) -> Iterator[VirtualSoundCard]:
     """Run a private daemon, and everything that is started on it, while the block runs.
 
     Raises UnavailableError where PulseAudio, PortAudio or ALSA's pulse plugin is missing.
@@ -164,7 +165,7 @@ def virtual_sound_card() -> Iterator[VirtualSoundCard]:
     for program in ("pulseaudio", "pacat", "parec"):
         if shutil.which(program) is None:
             raise UnavailableError(f"{program} is missing: install pulseaudio, pulseaudio-utils")
-    with tempfile.TemporaryDirectory(prefix="voicelive-sound-") as name, daemon(Path(name)):
+    with tempfile.TemporaryDirectory(prefix="voicelive-sound-") as name, daemon(Path(name), sinks):
         card = VirtualSoundCard(Path(name))
         try:
             probe(card.environment)

@@ -14,7 +14,7 @@ BLOCK_S = BLOCK_FRAMES / SAMPLE_RATE
 BYTES_A_SECOND = SAMPLE_RATE * FRAME_BYTES
 SILENCE = bytes(BLOCK_BYTES)
 STEP_BYTES = BYTES_A_SECOND // 200  # 5 ms, resampled at a time for a speaker that refuses 24 kHz
-BACKLOG_BLOCKS = 50  # one second of speech is kept where nobody fetches it
+BACKLOG_BLOCKS = 100  # so many are kept where nobody fetches them: one second of a microphone's
 
 Format = tuple[int, int]  # frames a second, channels
 OURS: Format = (SAMPLE_RATE, 1)

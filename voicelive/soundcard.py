@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from voicelive import failures
-from voicelive.audio import BACKLOG_BLOCKS, BLOCK_S, OURS, SAMPLE_RATE, Callback, captures, plays
+from voicelive.audio import BACKLOG_BLOCKS, BYTES_A_SECOND, OURS, SAMPLE_RATE, Callback, captures, plays
 from voicelive.devices import TITLES, Kind, api_name, candidates, default_device, find, import_sounddevice
 from voicelive.errors import VoiceLiveError
 from voicelive.playback import Playback
@@ -20,8 +20,13 @@ from voicelive.playback import Playback
 log = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT_S = 0.5
-FIRST_CALLBACK_S = 3.0  # more than for another: a Bluetooth headset becomes a microphone first
+PIECE_BYTES = BYTES_A_SECOND // 100  # 10 ms, in which the microphone's sound leaves
+# What PortAudio is asked for. It chooses the block size: to fill one of 20 ms, it waits for 40 over ALSA.
+LATENCY: dict[Kind, float | Literal["low"]] = {"input": 0.02, "output": "low"}
 STALL_S = 1.0  # without a callback, after which a device counts as lost
+WAKE_S = 5.0  # the same for one that wakes up: a suspended card, HDMI, a Bluetooth headset
+STEADY_S = 0.5  # of callbacks without a gap of GAP_S: the device is awake
+GAP_S = 0.25
 CLOCK_STEP_S = 0.5  # more is no late callback: somebody has set PortAudio's clock
 REFUSED_FORMAT = (-9997, -9998)  # PortAudio: invalid sample rate, invalid number of channels
 
@@ -34,6 +39,7 @@ class Microphone:
         # Blocks from the callback to the iteration; None, put by close(), ends it.
         self._blocks: queue.SimpleQueue[tuple[bytes, float] | None] = queue.SimpleQueue()
         self.dropped = 0  # blocks that nobody fetched in time
+        self._piece = bytearray()  # of the next block; PortAudio's thread alone has it
         self.captured_at = 0.0  # when the first frame of the newest block was heard
         self.stream = Stream("input", wanted, self._put)
 
@@ -42,7 +48,7 @@ class Microphone:
         return self.stream.name
 
     def __iter__(self) -> Iterator[bytes]:
-        """Blocks of about 20 ms, from now on: what was captured before is dropped."""
+        """Blocks of 10 ms, from now on: what was captured before is dropped."""
         while not self._blocks.empty():
             if self._blocks.get() is None:
                 return
@@ -56,12 +62,20 @@ class Microphone:
         self._blocks.put(None)
         log.info("microphone: %d blocks dropped", self.dropped)
 
-    def _put(self, block: memoryview, heard_at: float) -> None:
+    def _put(self, sound: memoryview, heard_at: float) -> None:
+        begins_at = heard_at - len(self._piece) / BYTES_A_SECOND
+        self._piece += sound
+        while len(self._piece) >= PIECE_BYTES:
+            self._put_block(bytes(self._piece[:PIECE_BYTES]), begins_at)
+            del self._piece[:PIECE_BYTES]
+            begins_at += PIECE_BYTES / BYTES_A_SECOND
+
+    def _put_block(self, block: bytes, heard_at: float) -> None:
         if self._blocks.qsize() >= BACKLOG_BLOCKS:
             with suppress(queue.Empty):  # fetched in this very moment
                 self._blocks.get_nowait()
                 self.dropped += 1
-        self._blocks.put((bytes(block), heard_at))
+        self._blocks.put((block, heard_at))
 
 
 class Speaker(Playback):
@@ -90,8 +104,8 @@ class Stream:
     """
 
     def __init__(self, kind: Kind, wanted: str | None, callback: Callback) -> None:
-        """Open it. PortAudio's thread calls `callback`, for 24 kHz mono: with 20 ms from a microphone, with
-        what PortAudio thinks best for a speaker.
+        """Open it. PortAudio's thread calls `callback`, for 24 kHz mono, with as much at a time as it thinks
+        best.
 
         Raises VoiceLiveError where there is no device, or where it cannot be opened.
         """
@@ -99,7 +113,7 @@ class Stream:
         self.xruns = 0  # times that PortAudio lost input, or had no output in time
         self.name = self._api = ""
         self.format = OURS  # the device's
-        self.latency: Literal["low", "high"] = "low"
+        self.latency: float | Literal["low", "high"] = LATENCY[kind]
         self._wanted = wanted
         self._callback = self._pass = callback  # the second is for the device's format
         self._stream: Any = None
@@ -107,6 +121,8 @@ class Stream:
         self._is_closed = False  # for good
         self._ended = threading.Event()  # a new one for each opening; set by PortAudio at its end
         self._called_at = 0.0  # monotonic seconds
+        self._steady_since = 0.0  # the same: when the callbacks came regularly from then on
+        self._is_awake = False  # they have been regular for a while
         self._clock_offset = float("inf")  # from PortAudio's clock to the monotonic one, in seconds
         self.open()
 
@@ -122,7 +138,7 @@ class Stream:
         """Whether the device is gone: the stream ended, its callbacks stopped, or it did not open again."""
         if self._is_closed:
             return False
-        stalled = time.monotonic() - self._called_at > STALL_S
+        stalled = time.monotonic() - self._called_at > (STALL_S if self._is_awake else WAKE_S)
         return self._stream is None or self._ended.is_set() or stalled
 
     def open(self) -> None:
@@ -165,7 +181,8 @@ class Stream:
             self._wanted = self.name
         adapted = captures if self.kind == "input" else plays
         self._pass = self._callback if self.format == OURS else adapted(self.format, self._callback)
-        self._called_at = time.monotonic() + FIRST_CALLBACK_S
+        self._called_at = self._steady_since = time.monotonic()
+        self._is_awake = False
         self._stream.start()
         log.info(
             "%s %s: %d Hz, %d channels, latency %.1f ms",
@@ -196,7 +213,7 @@ class Stream:
             channels=channels,
             device=device,
             dtype="int16",
-            blocksize=round(BLOCK_S * rate) if self.kind == "input" else 0,
+            blocksize=0,
             latency=self.latency,
             extra_settings=sd.WasapiSettings(auto_convert=True) if wasapi else None,
             callback=self._called,
@@ -205,7 +222,11 @@ class Stream:
 
     def _called(self, buffer: Any, frames: int, stream_time: Any, status: Any) -> None:
         """PortAudio's callback: note that the device lives, and pass the buffer on."""
-        self._called_at = time.monotonic()
+        now = time.monotonic()
+        if now - self._called_at > GAP_S:
+            self._steady_since = now
+        self._is_awake |= now - self._steady_since > STEADY_S
+        self._called_at = now
         self.xruns += status.input_overflow or status.output_underflow
         self._pass(memoryview(buffer), self._heard_at(stream_time))
 

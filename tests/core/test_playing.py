@@ -114,7 +114,7 @@ def test_what_is_said_into_the_microphone_reaches_the_service_unchanged(
         assert sound_card.speak(speech).wait(timeout=10) == 0
         service.wait_for_sound(lambda heard: speech in heard)
 
-    assert {len(pcm) for _, pcm in service.blocks} == {960}, "blocks of 20 ms"
+    assert {len(pcm) for _, pcm in service.blocks} == {480}, "blocks of 10 ms"
 
 
 STRUGGLING = """

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from program import ENDS_WITHIN_S, SAMPLE, Program
-from pulseaudio import UnavailableError, daemon
-from soundcard import Recording, VirtualSoundCard, levels
+from pulseaudio import WAKING, UnavailableError, daemon
+from soundcard import Recording, VirtualSoundCard, levels, virtual_sound_card
 
 pytestmark = pytest.mark.soundcard
 
@@ -94,7 +94,7 @@ def test_a_sound_server_that_is_started_anew_costs_no_more_than_the_pause(tmp_pa
             program = talking(card, tmp_path / "logs")
         program.wait_for(lambda: "looking for another." in program.stderr)
         with daemon(folder), card.recording() as recording:
-            program.wait_for(lambda: program.stderr.count("\nSpeaker: ") == 2)
+            program.wait_for(lambda: "The speaker is back: " in program.stderr)
             assert card.speak(sample(seconds=2)).wait(timeout=10) == 0
             recording.wait_for(is_loud, timeout_s=10)
             program.type("q")
@@ -106,6 +106,21 @@ def test_a_sound_server_that_is_started_anew_costs_no_more_than_the_pause(tmp_pa
 
     assert program.conversation_log.count("SessionID: ") == 1, "the session went on"
     assert "User Input:\t(" in program.conversation_log
+
+
+@pytest.mark.parametrize("start", range(3))
+def test_a_card_that_wakes_up_is_not_lost(tmp_path: Path, start: int) -> None:
+    try:
+        with virtual_sound_card(WAKING) as card:
+            program = Program("demo", "--greet", log_dir=tmp_path, env=card.environment)
+            program.wait_for(lambda: "Agent: You asked me to speak." in program.stdout)
+            program.wait_for(lambda: "latency: " in program.technical_log)
+            program.type("q")
+            assert program.wait() == 0
+    except UnavailableError as reason:
+        pytest.skip(str(reason))
+
+    assert "lost" not in program.stderr
 
 
 @pytest.mark.parametrize("code", [0, 128 + signal.SIGTERM])

@@ -57,12 +57,18 @@ class Watch:
 
     def _restore(self) -> None:
         """Start PortAudio anew, again and again, until there is a device for each stream."""
-        lost = " and ".join(f"the {TITLES[s.kind]}" for s in self._streams if s.is_lost)
-        self._note(f"The sound card lost {lost}: looking for another.")
+        lost = [stream for stream in self._streams if stream.is_lost]
+        names = [stream.name for stream in self._streams]
+        which = " and ".join(f"the {TITLES[stream.kind]}" for stream in lost)
+        self._note(f"The sound card lost {which}: looking for another.")
         while not self._reopen_all():
             if self._closed.wait(RETRY_S):
                 return
-        self._note("\n".join(f"{TITLES[s.kind].capitalize()}: {s.name}" for s in self._streams))
+        for stream, before in zip(self._streams, names, strict=True):
+            if stream in lost:
+                self._note(f"The {TITLES[stream.kind]} is back: {stream.name}.")
+            elif stream.name != before:
+                self._note(f"The {TITLES[stream.kind]} is {stream.name} now.")
 
     def _reopen_all(self) -> bool:
         sd = import_sounddevice()
@@ -87,7 +93,7 @@ class Watch:
         """Give a stream with repeated xruns more time."""
         self._xruns.append([stream.xruns for stream in self._streams])
         for stream, before in zip(self._streams, self._xruns[0], strict=True):
-            if stream.latency == "low" and stream.xruns - before >= MANY_XRUNS:
+            if stream.latency != "high" and stream.xruns - before >= MANY_XRUNS:
                 log.warning("%s: %d xruns, moving to a safer latency", TITLES[stream.kind], stream.xruns)
                 stream.latency = "high"
                 stream.shut()

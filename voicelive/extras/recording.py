@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from voicelive import failures
-from voicelive.audio import BLOCK_S, FRAME_BYTES, SAMPLE_RATE
+from voicelive.audio import BYTES_A_SECOND, FRAME_BYTES, SAMPLE_RATE
 from voicelive.files import create, for_owner_only
 from voicelive.turns import Turn
 
@@ -49,7 +49,8 @@ class Recording:
     def keep(self, part: bytes | int | Turn) -> None:
         """The next block, in stereo; so many frames of silence; a turn that is over. Never waits."""
         if self._began_at is None:
-            self._began_at = time.monotonic() - BLOCK_S
+            length = len(part) if isinstance(part, bytes) else 0
+            self._began_at = time.monotonic() - length / (2 * BYTES_A_SECOND)
         try:
             self._queue.put_nowait(part)
         except queue.Full:  # the disk is too slow, for the log as well

@@ -63,7 +63,7 @@ def heard_on_two_cards(folder: Path) -> tuple[Blocks, Blocks, str]:
                 first = list(service.blocks)
             program.wait_for(lambda: "looking for another." in program.stderr)
             with daemon(folder):
-                program.wait_for(lambda: program.stderr.count("\nSpeaker: ") == 2)
+                program.wait_for(lambda: "The speaker is back: " in program.stderr)
                 service.blocks.clear()
                 began = service.wait_for_blocks()
                 service.begin_reply()

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,7 +26,7 @@ from voicelive.app.options import Options
 from voicelive.app.plan import Plan
 from voicelive.app.run import open_sink, open_source
 from voicelive.app.settings import API_KEY, ENDPOINT, Found, Setting
-from voicelive.audio import BLOCK_S, SAMPLE_RATE
+from voicelive.audio import BYTES_A_SECOND, SAMPLE_RATE
 from voicelive.auth import Access, access_with, fetch_tokens, needed_scopes
 from voicelive.devices import import_sounddevice
 from voicelive.errors import VoiceLiveError
@@ -121,10 +120,13 @@ def level(microphone: Microphone) -> str:
     timer = threading.Timer(NO_SOUND_S, microphone.close)  # ends the iteration, if nothing comes
     timer.daemon = True
     timer.start()
-    blocks = list(islice(microphone, round(LISTEN_S / BLOCK_S)))
+    pcm, enough = b"", round(LISTEN_S * BYTES_A_SECOND)
+    for block in microphone:
+        pcm += block
+        if len(pcm) >= enough:
+            break
     timer.cancel()
-    pcm = b"".join(blocks)
-    if len(blocks) < round(LISTEN_S / BLOCK_S):
+    if len(pcm) < enough:
         raise VoiceLiveError(
             f"{microphone.name} gives no sound, or not enough.", "Try another --input-device."
         )
