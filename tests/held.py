@@ -7,6 +7,7 @@ from typing import Any
 
 from voicelive.conversation import Conversation
 from voicelive.playback import Playback
+from voicelive.session import Offer
 from voicelive.toolcalls import Approve, RunFunction
 from voicelive.transcript import Transcript
 from voicelive.turns import Turn, Turns
@@ -48,6 +49,7 @@ class Held:
         keep: Callable[[Turn], None] | None = None,
         run_function: RunFunction | None = None,
         approve: Approve = "none",
+        offer: Offer | None = None,
     ) -> None:
         self.playback = Playback()
         self.log = io.StringIO()
@@ -61,6 +63,7 @@ class Held:
             is_current=is_current,
             run_function=run_function,
             approve=approve,
+            offer=offer or Offer(),
         )
         self.conversation.send = self.sent.append
 

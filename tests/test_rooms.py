@@ -19,7 +19,6 @@ MAY_IMPORT = {
     "standin": {"standin"},
     "extras.demo": {"core", "app", "standin"},
 }
-MOVES = ("app.console", "app.run", "uplink")  # until it has moved
 
 
 def imported(module: str) -> Iterator[str]:
@@ -40,8 +39,6 @@ def room_of(module: str) -> str:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_each_room_imports_what_it_may(module: str) -> None:
-    if module.removeprefix("voicelive.") in MOVES:
-        pytest.skip("is being moved")
     room = room_of(module)
 
     assert {room_of(other) for other in imported(module)} <= {room, *MAY_IMPORT.get(room, {"core", "app"})}

@@ -12,7 +12,7 @@ from voicelive import failures, session
 from voicelive.audio import SAMPLE_RATE
 from voicelive.errors import VoiceLiveError
 from voicelive.playback import Playback
-from voicelive.session import Message
+from voicelive.session import Message, Offer
 from voicelive.text import in_one_line, whole_characters
 from voicelive.toolcalls import Approve, RunFunction, ToolCalls
 from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, SOURCES, TYPED, USER, Transcript
@@ -55,10 +55,11 @@ class Conversation:
     is_current: bool = False  # the route that is told how much was heard, and can go on by an id
     run_function: RunFunction | None = None  # runs functions that the agent calls
     approve: Approve = "none"  # of the tools that the agent asks about; `ask`: see `decide`
+    offer: Offer = field(default_factory=Offer)  # a part of the first message that the service may refuse
+    id: str = ""  # of the Foundry conversation, where it can go on in another session
 
     def __post_init__(self) -> None:
         self.send: Callable[[Message], None] = log.debug  # the connection's, once there is one
-        self.id = ""  # of the Foundry conversation, where it can go on in another session
         self.ends_at = float("inf")  # of the session, in seconds of time.monotonic()
         self.sessions = 0  # accepted so far: the first one and those after each reconnect
         self.ready = threading.Event()  # set when the service has accepted the session
@@ -334,10 +335,11 @@ class Conversation:
             error.get("event_id") == session.UNIMPORTANT or NO_MATTER.search(failure.message)
         ):
             log.warning("the service reports %s", failure.message)
-        elif self.ready.is_set() and not failure.message.startswith(session.ECHO_CODES):
+        elif self.ready.is_set() and not self.offer.is_refusal(str(error.get("code"))):
             self.note(f"The service reports {failure.message} {failure.remedy}".rstrip())
-        elif (less := session.without_refused(self.first_message, error))[1]:
+        elif (less := session.without_refused(self.first_message, error, self.offer))[1]:
             self.first_message, what = less
+            self.offer.asked_with(self.first_message)
             self.note(f"The service refuses {what}, and is asked once more without: {failure.message}")
         elif failures.is_refusal(failure):
             if self.refusal:  # a session was asked for once

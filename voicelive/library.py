@@ -25,50 +25,54 @@ from voicelive.service import (
     websocket_url,
     without_credentials,
 )
-from voicelive.session import Message, session_update, wants_reference
+from voicelive.session import ECHO, Message, Offer, session_update
 from voicelive.text import Redactor
 from voicelive.toolcalls import RunFunction
 from voicelive.transcript import Screen, Transcript
 from voicelive.turns import Turn, Turns
 
-CLIENT_REFERENCE_FEATURE = "client_ec_reference:true"
 Token = str | Callable[[str], str]  # of Microsoft Entra ID, or what gives one for a scope
 
 
 class Connector:
     """Connects to the service, each time with fresh tokens; the first ones are fetched right away."""
 
-    def __init__(self, service: Service, target: AgentTarget, access: Callable[[], Access]) -> None:
-        """`access` fetches tokens. Raises VoiceLiveError (exit code 2) for a proxy that is none."""
+    def __init__(
+        self, service: Service, target: AgentTarget, access: Callable[[], Access], offer: Offer
+    ) -> None:
+        """`access` fetches tokens; the `offer` is the conversation's.
+
+        Raises VoiceLiveError (exit code 2) for a proxy that is none.
+        """
         self.request_id = ""  # of the newest handshake, for the service's support
         self._service = service
         self._target = target
         if not service.is_local:  # before it is asked for a token, which may tell its password
             proxy_before(urlsplit(service.url).hostname or "")
         self._access = access
+        self._offer = offer
         self._first = [in_background(access)]
 
-    def __call__(self, conversation_id: str, first_message: Message) -> Connection:
-        """A new connection, for a session like this; '' begins a new conversation.
+    def __call__(self, conversation_id: str) -> Connection:
+        """A new connection; '' begins a new conversation.
 
         Blocks, and raises VoiceLiveError.
         """
         access = self._first.pop().result() if self._first else self._access()
         self.request_id = str(uuid.uuid4())
         target = replace(self._target, conversation_id=conversation_id)
-        return open_connection(self._service, target, access, first_message, self.request_id)
+        return open_connection(self._service, target, access, self._offer, self.request_id)
 
 
 def open_connection(
-    service: Service, target: AgentTarget, access: Access, first_message: Message, request_id: str
+    service: Service, target: AgentTarget, access: Access, offer: Offer, request_id: str
 ) -> Connection:
-    """Open one connection, for a session like that of this session.update.
+    """Open one connection, with what the offer asks for.
 
     Raises VoiceLiveError where the service is not reached or refuses.
     """
-    features = CLIENT_REFERENCE_FEATURE if wants_reference(first_message) else ""
     headers = {**access.headers, "x-ms-client-request-id": request_id}
-    return Connection(request_url(service, target, access.agent_token, features), headers)
+    return Connection(request_url(service, target, access.agent_token, offer.feature), headers)
 
 
 class Unseen:
@@ -124,18 +128,20 @@ def hold(
 
     with closing(source), closing(sink):
         service, target = find(endpoint, project, agent, api_version)
-        connector = Connector(service, target, partial(fetch_access, service, target, token, redact.hide))
+        connector = Connector(
+            service, target, partial(fetch_access, service, target, token, redact.hide), Offer()
+        )
         book = Turns(sink.account, keep)
         conversation = Conversation(
             sink,
             Transcript(screen or Unseen(), len, book.write),
             book,
             note,
-            session_update(service.api_version, voice, "server", session or {}),
+            session_update(service.api_version, voice, ECHO["server"], session or {}),
             is_current=not target.is_classic,
             run_function=run_function,
+            id=target.conversation_id,
         )
-        conversation.id = target.conversation_id
         if greet:
             conversation.greet()
         try:

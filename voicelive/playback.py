@@ -12,6 +12,7 @@ from voicelive.audio import BYTES_A_SECOND, FRAME_BYTES, SAMPLE_RATE
 RAMP_FRAMES = SAMPLE_RATE // 250  # 4 ms: heard as silence at once, and not as a click
 REBUFFER_BYTES = SAMPLE_RATE // 25 * FRAME_BYTES  # 40 ms, gathered after an underrun, against stutter
 PIECE_BYTES = 10 * BYTES_A_SECOND  # 10 s: more is not copied while the sound card waits
+PLAYED_PIECES = 2048  # are kept for who puts them beside what is heard: some seconds
 ACCOUNTS = 256  # so many items are remembered
 
 
@@ -39,8 +40,8 @@ class Playback:
     """Why not all of it was kept, where it was to be."""
 
     def __init__(self) -> None:
-        # When each piece that is played, silence too, sounds, and the piece; for who makes room for some.
-        self.played: deque[tuple[float, bytes]] = deque(maxlen=0)
+        # When each piece that is played, silence too, sounds, and the piece; for who takes them out.
+        self.played: deque[tuple[float, bytes]] = deque(maxlen=PLAYED_PIECES)
         self.underruns = 0  # times that an item's sound came too late to go on without a gap
         self._lock = threading.Lock()  # guards what follows; held to copy a delta, or a block, at most
         self._waiting: deque[tuple[Account, bytearray]] = deque()  # sound, never empty, and whose it is

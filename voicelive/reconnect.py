@@ -5,7 +5,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -14,8 +14,8 @@ from voicelive.audio import BYTES_A_SECOND, Source
 from voicelive.connection import WAKE_S, Connection
 from voicelive.conversation import Conversation
 from voicelive.errors import VoiceLiveError
-from voicelive.session import Message, wants_reference
-from voicelive.uplink import Uplink
+from voicelive.session import Message
+from voicelive.uplink import Stage, Uplink, peak
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +50,11 @@ class Link:
     the end of the process.
     """
 
-    connect: Callable[[str, Message], Connection]
-    """Takes the id of a conversation to go on with ('' for none) and the session.update that is sent
-    as soon as it returns. Blocks, and raises VoiceLiveError."""
+    connect: Callable[[str], Connection]
+    """Takes the id of a conversation to go on with, '' for none. Blocks, and raises VoiceLiveError."""
     conversation: Conversation
     source: Source
+    stages: Sequence[Stage] = ()  # between the source and the connection
     show_event: Callable[[str], None] = lambda kind: None  # gets the type of each event
     invitation: str = "Speak."  # shown when it is time to
     over: threading.Event = field(default_factory=threading.Event)
@@ -63,7 +63,7 @@ class Link:
     def __post_init__(self) -> None:
         self.reconnects = 0
         self.failure: Exception | None = None  # what it failed of: VoiceLiveError, or a bug; before `over`
-        self.uplink = Uplink(self.source, self._send_block, self._is_time_to_speak, self.over)
+        self.uplink = Uplink(self.source, self.stages, self._send_block, self._is_time_to_speak, self.over)
         self._connection: Connection | None = None
         # The reader's alone:
         self._lasted_s = 0.0  # the newest connection that ended
@@ -201,7 +201,7 @@ class Link:
         while not self.over.wait(pause_s):
             self._check_source()
             try:
-                return self.connect(self.conversation.id, self.conversation.first_message)
+                return self.connect(self.conversation.id)
             except VoiceLiveError as failure:
                 log.info("no connection: %s", failure)
                 heals = failure.passing if self.reconnects else failure.retry_after_s is not None
@@ -222,7 +222,6 @@ class Link:
             connection.cut()
         self.conversation.send = connection.send
         first_message = self.conversation.first_message
-        self.uplink.is_stereo = wants_reference(first_message)
         connection.send(first_message)
         look_at = connected_at + WAKE_S
         with closing(connection.events()) as events:
@@ -264,10 +263,11 @@ class Link:
         """What is said while there is no session is dropped: it would come too late."""
         if self._connection and self.conversation.ready.is_set():
             self._connection.send_audio(block)
-            seconds = len(block) / BYTES_A_SECOND / (2 if self.uplink.is_stereo else 1)
+            channels = self.conversation.offer.channels
+            seconds = len(block) / BYTES_A_SECOND / channels
             captured_at = None if self.uplink.ended_at else getattr(self.source, "captured_at", None)
             ended_at = captured_at + seconds if captured_at else time.monotonic()
-            self.conversation.turns.heard.add(seconds, ended_at, 0 if self.uplink.muted else self.uplink.peak)
+            self.conversation.turns.heard.add(seconds, ended_at, peak(block, channels))
 
 
 def delays() -> Iterator[float]:

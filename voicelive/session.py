@@ -37,20 +37,11 @@ SINCE_2025_10_01: Message = {
         "end_of_utterance_detection": {"threshold_level": "default", "timeout_ms": 2000},
     },
 }
-# Whose account of the agent's sound is taken out of the microphone's [how-to].
+# Who takes the agent's sound out of the microphone's [how-to].
 ECHO: Mapping[str, Message] = {
     "server": {"input_audio_echo_cancellation": {"type": "server_echo_cancellation"}},
-    "client": {
-        "input_audio_echo_cancellation": {
-            "type": "server_echo_cancellation",
-            "reference_source": "client",
-            "channels": 2,
-        }
-    },
     "off": {},
 }
-ECHO_CODES = ("invalid_ec_", "change_in_ec_channels_not_allowed")  # of the errors that refuse "client"
-CLIENT_REFERENCE_SINCE = "2026-07-15"
 LEAST_SESSION_S, MOST_SESSION_S = 120.0, 30 * 86_400.0
 WORDS_CHARACTERS = 1000  # of an error, in which a field is looked for
 NAMES = re.compile(r"\bsession\.[a-z_.]*[a-z]|(?<=[Uu]pdate )[a-z_]+|(?<=['\"`])[a-z_.]+(?=['\"`])")
@@ -60,38 +51,51 @@ ANSWER_REQUEST: Message = {"type": "response.create"}
 CANCELLATION: Message = {"type": "response.cancel"}
 
 
-def session_update(api_version: str, voice: str, echo: str, overrides: Message) -> dict[str, Any]:
+def session_update(api_version: str, voice: str, echo: Message, overrides: Message) -> dict[str, Any]:
     """The first message: the session for this api-version, with a person's overrides merged over it.
 
-    `echo` is a key of ECHO.
+    `echo` are its fields of echo cancellation, such as ECHO["server"].
     """
     is_preview = api_version <= "2025-05-01-preview"
     shape = merged(SESSION, UNTIL_2025_05_01_PREVIEW if is_preview else SINCE_2025_10_01)
-    session = merged(shape, {"voice": {"name": voice}, **ECHO[echo]})
+    session = merged(shape, {"voice": {"name": voice}, **echo})
     return {"type": "session.update", "session": merged(session, overrides)}
 
 
-def wants_reference(message: Message) -> bool:
-    """Whether the session of this session.update takes what the loudspeaker plays as a second channel."""
-    match message["session"].get("input_audio_echo_cancellation"):
-        case {"reference_source": "client"}:
-            return True
-    return False
+class Offer:
+    """A part of the session that the service may refuse, with all that depends on it; this one is none."""
 
+    name = "nothing"
+    """For people."""
 
-def without_reference(message: Message) -> Message:
-    """The same session.update, but never with the client's account of the agent's sound."""
-    if not wants_reference(message):
+    @property
+    def feature(self) -> str:
+        """What the handshake asks for on its behalf."""
+        return ""
+
+    @property
+    def channels(self) -> int:
+        """Of the sound that is sent; the first is the source's."""
+        return 1
+
+    def is_refusal(self, code: str) -> bool:
+        """Whether an error of the service's refuses it."""
+        return False
+
+    def left_out_of(self, message: Message) -> Message:
+        """The same session.update without it."""
         return message
-    return {**message, "session": {**message["session"], **ECHO["server"]}}
+
+    def asked_with(self, message: Message) -> None:
+        """This session.update is sent from now on: where it lacks the offer, it is off."""
 
 
-def without_refused(message: Message, error: Message) -> tuple[Message, str]:
+def without_refused(message: Message, error: Message, offer: Offer) -> tuple[Message, str]:
     """What to ask with where the service answers this session.update with an error, and what it lacks, in
     words; the same one and '' where the error names no part of it.
     """
-    if str(error.get("code")).startswith(ECHO_CODES) and wants_reference(message):
-        return without_reference(message), "the client's echo reference"
+    if offer.is_refusal(str(error.get("code"))):
+        return offer.left_out_of(message), offer.name
     path = refused_field(message, error)
     return (without_field(message, path), path) if path else (message, "")
 

@@ -23,6 +23,7 @@ from voicelive.reconnect import Link
 from voicelive.text import Redactor
 from voicelive.transcript import Transcript
 from voicelive.turns import Turns
+from voicelive.uplink import Meter, Mute
 
 UPDATED = {"type": "session.updated", "session": {"id": "sess_1"}}
 STARTED = {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "u1"}
@@ -61,10 +62,11 @@ def hosted() -> Iterator[tuple[Console, Service]]:
     conversation = Conversation(sink, transcript, turns, screen.note, SESSION_UPDATE)
     source = Blocks(b"\xff\x7f" * (BLOCK_BYTES // 2), endless=True)
     with websocket_server(service.serve) as url:
-        link = Link(lambda *_: Connection(url, {}), conversation, source)
+        meter, mute = Meter(), Mute()
+        link = Link(lambda _: Connection(url, {}), conversation, source, [meter, mute])
         link.start()
         try:
-            yield Console(link, screen), service
+            yield Console(link, screen, meter, mute), service
         finally:
             link.end()
 
@@ -96,9 +98,9 @@ def test_keys_mute_send_and_end() -> None:
         service.say(UPDATED)
         wait_until(console.link, console.link.conversation.ready.is_set)
         console.obey("m")
-        assert console.link.uplink.muted and " muted " in console.status(80)
+        assert console.muting.on and " muted " in console.status(80)
         console.obey("M")  # with Caps Lock on
-        assert not console.link.uplink.muted
+        assert not console.muting.on
         console.obey("")
         console.obey("Hello")
         assert console.status(80).startswith(" thinking ")

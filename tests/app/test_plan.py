@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from voicelive.app.plan import find_echo, read_overrides
-from voicelive.app.settings import Settings
+from voicelive.app.plan import read_overrides
 from voicelive.errors import VoiceLiveError
-from voicelive.session import session_update
+from voicelive.session import ECHO, session_update
 
 
 def test_a_persons_own_fields_are_merged_over_the_session(tmp_path: Path) -> None:
@@ -17,7 +16,7 @@ def test_a_persons_own_fields_are_merged_over_the_session(tmp_path: Path) -> Non
         '{"turn_detection": {"silence_duration_ms": 700}, "voice": {"rate": "1.2"}, "temperature": 1}'
     )
 
-    session = session_update("2026-07-15", "Ava", "server", read_overrides(path))["session"]
+    session = session_update("2026-07-15", "Ava", ECHO["server"], read_overrides(path))["session"]
 
     assert session["turn_detection"]["silence_duration_ms"] == 700
     assert session["turn_detection"]["type"] == "azure_semantic_vad"
@@ -43,11 +42,3 @@ def test_a_session_file_that_cannot_be_used_is_explained(tmp_path: Path, text: s
         read_overrides(path)
 
     assert failure.value.exit_code == 2
-
-
-def test_another_kind_of_echo_cancellation_is_a_problem() -> None:
-    settings = Settings({"echo_cancellation": "loud"}, {}, {})
-    find_echo(settings)
-
-    with pytest.raises(VoiceLiveError, match="echo cancellation 'loud': must be server, client, off"):
-        settings.raise_problems()

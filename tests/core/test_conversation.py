@@ -4,7 +4,7 @@ import pytest
 from held import SPEECH_STARTED, SPEECH_STOPPED, UPDATED, Event, Held, added, audio, created, done, words
 
 from voicelive.errors import EXIT_NO_ACCESS, VoiceLiveError
-from voicelive.session import session_update
+from voicelive.session import ECHO, session_update
 
 
 def test_the_agents_sound_is_played_and_its_words_are_written() -> None:
@@ -225,22 +225,6 @@ def test_events_that_mean_nothing_here_are_passed_over() -> None:
     assert held.conversation.is_resting
 
 
-def test_an_echo_reference_that_is_refused_is_no_failure_where_one_was_offered() -> None:
-    refusal = {"type": "error", "error": {"message": "No.", "code": "invalid_ec_reference_channels"}}
-    held = Held()
-    with pytest.raises(VoiceLiveError, match="invalid_ec_reference_channels"):
-        held.handle(refusal)
-
-    held.conversation.first_message = session_update("2026-07-15", "v", "client", {})
-    held.handle(refusal)
-
-    assert held.conversation.first_message == session_update("2026-07-15", "v", "server", {})
-    assert held.notes == [
-        "The service refuses the client's echo reference, and is asked once more without: "
-        "invalid_ec_reference_channels: No."
-    ]
-
-
 AVATAR = {"code": "unsupported", "message": "Cannot update voice when avatar is configured"}
 
 
@@ -259,7 +243,7 @@ AVATAR = {"code": "unsupported", "message": "Cannot update voice when avatar is 
     ],
 )
 def test_a_session_is_asked_for_once_more_without_the_field_that_is_refused(error: Event, field: str) -> None:
-    held = Held(first_message=session_update("2026-07-15", "Ava", "server", {}))
+    held = Held(first_message=session_update("2026-07-15", "Ava", ECHO["server"], {}))
     held.handle({"type": "session.created", "session": {"id": "sess_1"}}, {"type": "error", "error": error})
 
     asked = held.conversation.first_message["session"]
@@ -282,7 +266,7 @@ def test_a_session_is_asked_for_once_more_without_the_field_that_is_refused(erro
     ],
 )
 def test_an_error_that_names_no_field_of_the_session_ends_the_run(error: Event) -> None:
-    held = Held(first_message=session_update("2026-07-15", "Ava", "server", {}))
+    held = Held(first_message=session_update("2026-07-15", "Ava", ECHO["server"], {}))
 
     with pytest.raises(VoiceLiveError):
         held.handle({"type": "error", "error": error})
@@ -295,7 +279,7 @@ REFUSED = {
 
 
 def test_an_agent_that_is_refused_any_session_is_a_voice_agent() -> None:
-    held = Held(first_message=session_update("2026-07-15", "Ava", "server", {}))
+    held = Held(first_message=session_update("2026-07-15", "Ava", ECHO["server"], {}))
     held.handle({"type": "session.created", "session": {"id": "sess_1"}}, REFUSED)
     assert held.conversation.refusal
 

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
 from voicelive import reconnect as module
-from voicelive.audio import BLOCK_BYTES, SILENCE
+from voicelive.audio import BLOCK_BYTES
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
 from voicelive.errors import VoiceLiveError
@@ -211,18 +211,6 @@ def test_a_connection_that_comes_after_the_end_is_cut() -> None:
         link.end()
         ended.set()
         assert gone.wait(10)
-
-
-def test_a_microphone_of_nothing_but_zeros_is_noticed() -> None:
-    with linked(listens(), Blocks(*[SILENCE] * 250, endless=True)) as link:
-        wait_until(link, lambda: link.uplink.is_silent)
-
-
-def test_a_quiet_microphone_is_not_taken_for_a_muted_one() -> None:
-    source = Blocks(*[SILENCE] * 249, BLOCK, *[SILENCE] * 249, endless=True)
-    with linked(listens(), source) as link:
-        assert source.taken.wait(10)
-        assert not link.uplink.is_silent
 
 
 def test_a_source_that_fails_ends_it_and_says_why() -> None:

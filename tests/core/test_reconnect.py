@@ -42,7 +42,7 @@ class Line:
         )
         self.source = Blocks(endless=True)
 
-        def connect(conversation_id: str, first_message: object) -> Connection:
+        def connect(conversation_id: str) -> Connection:
             self.asked.append(conversation_id)
             return Connection(url, {})
 

@@ -3,17 +3,16 @@
 import pytest
 
 from voicelive.session import (
+    ECHO,
     merged,
     session_update,
     user_may_interrupt,
-    wants_reference,
-    without_reference,
 )
 
 
 def test_the_session_fits_its_api_version() -> None:
-    preview = session_update("2025-05-01-preview", "Ava", "server", {})["session"]
-    current = session_update("2026-07-15", "Ava", "server", {})["session"]
+    preview = session_update("2025-05-01-preview", "Ava", ECHO["server"], {})["session"]
+    current = session_update("2026-07-15", "Ava", ECHO["server"], {})["session"]
 
     assert "modalities" not in preview
     assert preview["turn_detection"]["end_of_utterance_detection"] == {
@@ -37,7 +36,7 @@ def test_fields_of_another_kind_replace_ours_unless_it_is_azures_too() -> None:
         "voice": {"type": "azure-custom", "endpoint_id": "e"},
     }
 
-    session = session_update("2026-07-15", "Ava", "server", over)["session"]
+    session = session_update("2026-07-15", "Ava", ECHO["server"], over)["session"]
 
     assert session["turn_detection"] == over["turn_detection"]
     assert session["voice"] == {"type": "azure-custom", "endpoint_id": "e", "name": "Ava", "temperature": 0.8}
@@ -63,14 +62,3 @@ def test_merging_changes_neither() -> None:
 
     assert merged(base, over) == {"voice": {"name": "Ava", "rate": "1.2"}}
     assert (base, over) == ({"voice": {"name": "Ava"}}, {"voice": {"rate": "1.2"}})
-
-
-def test_echo_cancellation_has_three_kinds() -> None:
-    server, client, off = (session_update("2026-07-15", "Ava", e, {}) for e in ("server", "client", "off"))
-
-    asked = {"type": "server_echo_cancellation", "reference_source": "client", "channels": 2}
-    assert client["session"]["input_audio_echo_cancellation"] == asked
-    assert "input_audio_echo_cancellation" not in off["session"]
-    assert [wants_reference(message) for message in (server, client, off)] == [False, True, False]
-    assert without_reference(client) == server
-    assert without_reference(off) == off

@@ -1,15 +1,12 @@
-"""What leaves for the service: the source's blocks, silence in their place, or both sides in stereo."""
+"""What leaves for the service: the source's blocks, what stages make of them, silence in their place."""
 
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from voicelive.audio import BLOCK_BYTES, BLOCK_FRAMES, BLOCK_S
-from voicelive.extras.echo import Reference
-from voicelive.playback import Playback
-from voicelive.uplink import Uplink, interleaved, peak
+from voicelive.audio import BLOCK_BYTES, BLOCK_FRAMES, SILENCE
+from voicelive.uplink import Meter, Mute, Stage, Uplink, peak
 
 BLOCK = b"\x10\x20" * BLOCK_FRAMES
 
@@ -31,16 +28,6 @@ class Timed:
     def close(self) -> None: ...
 
 
-class Tape:
-    """In place of a recording."""
-
-    def __init__(self) -> None:
-        self.parts: list[object] = []
-
-    def keep(self, part: object) -> None:
-        self.parts.append(part)
-
-
 def sent(uplink_of: "Upward", blocks: int) -> list[bytes]:
     """The first blocks that the uplink sends."""
     uplink_of.uplink.start()
@@ -53,11 +40,11 @@ def sent(uplink_of: "Upward", blocks: int) -> list[bytes]:
 class Upward:
     """An uplink, and what it sends until there are enough blocks."""
 
-    def __init__(self, source: Timed, blocks: int, **more: object) -> None:
+    def __init__(self, source: Timed, blocks: int, stages: Sequence[Stage] = ()) -> None:
         self.sent: list[bytes] = []
         self.over, self.enough = threading.Event(), threading.Event()
         self._blocks = blocks
-        self.uplink = Uplink(source, self._send, lambda: True, self.over, **more)  # type: ignore[arg-type]
+        self.uplink = Uplink(source, stages, self._send, lambda: True, self.over)
 
     def _send(self, block: bytes) -> None:
         self.sent.append(block)
@@ -70,11 +57,11 @@ def test_silence_goes_on_where_the_source_ends() -> None:
 
 
 def test_a_muted_microphone_sends_silence_that_the_service_hears_an_end_by() -> None:
-    upward = Upward(Timed(0, 0), 3)
-    upward.uplink.muted = True
+    meter, mute = Meter(), Mute()
+    mute.on = True
 
-    assert sent(upward, 3) == [bytes(BLOCK_BYTES)] * 3
-    assert not upward.uplink.is_silent, "it is muted here, not there"
+    assert sent(Upward(Timed(0, 0), 3, [meter, mute]), 3) == [bytes(BLOCK_BYTES)] * 3
+    assert not meter.is_silent, "it is muted here, not there"
 
 
 def test_the_level_is_that_of_the_loudest_sample() -> None:
@@ -82,31 +69,28 @@ def test_the_level_is_that_of_the_loudest_sample() -> None:
     assert peak(b"") == 0.0
 
 
-def test_in_stereo_what_was_played_goes_along_a_little_early() -> None:
-    speaker = Playback()
-    now = time.monotonic()
-    upward = Upward(Timed(*(now + n * BLOCK_S for n in range(5))), 5, reference=Reference(speaker))
-    upward.uplink.is_stereo = True
-    ramp = np.arange(24_000, dtype="<i2")
-    speaker.play(ramp.tobytes(), "a")
-    for n in range(20):
-        speaker.render(memoryview(bytearray(BLOCK_BYTES)), now + n * BLOCK_S)
-
-    stereo = np.frombuffer(b"".join(sent(upward, 5)), dtype="<i2").reshape(-1, 2)
-
-    assert stereo[:, 0].tobytes() == BLOCK * 5
-    assert np.max(np.abs(stereo[:, 1] - (np.arange(5 * BLOCK_FRAMES) + 120))) <= 1, "5 ms are 120 frames"
+def metered(*blocks: bytes) -> Meter:
+    """What a meter tells after these blocks."""
+    meter = Meter()
+    assert list(meter(iter(blocks))) == list(blocks)
+    return meter
 
 
-def test_a_microphone_that_was_away_leaves_its_time_in_the_recording() -> None:
-    tape = Tape()
-    upward = Upward(Timed(100, 100 + BLOCK_S, 105), 3, reference=Reference(Playback()), recording=tape)
-
-    assert len(sent(upward, 3)) == 3
-
-    block = interleaved(BLOCK, np.zeros(BLOCK_FRAMES, dtype=np.int16))
-    assert tape.parts[:4] == [block, block, round(4.96 * 24_000), block]
+def test_a_microphone_of_nothing_but_zeros_is_noticed() -> None:
+    assert metered(*[SILENCE] * 251).is_silent
 
 
-def test_two_channels_take_turns() -> None:
-    assert interleaved(b"\1\0\2\0", np.array([3, 4], dtype=np.int16)) == b"\1\0\3\0\2\0\4\0"
+def test_a_quiet_microphone_is_not_taken_for_a_muted_one() -> None:
+    assert not metered(*[SILENCE] * 249, BLOCK, *[SILENCE] * 249).is_silent
+
+
+def test_a_stage_that_fails_is_kept_as_the_reason() -> None:
+    def broken(blocks: Iterator[bytes]) -> Iterator[bytes]:
+        next(blocks)
+        raise ZeroDivisionError
+
+    upward = Upward(Timed(0, 0), 1, [broken])
+    upward.uplink.start()
+    upward.uplink.join(10)
+
+    assert isinstance(upward.uplink.failure, ZeroDivisionError)

@@ -143,7 +143,7 @@ def test_transcripts_go_somewhere_else(
 
     assert talk(copy, stand_in, logs, *sound).wait() == 0
 
-    lines = (logs / "lines.txt").read_text().splitlines()
+    lines = (copy / "lines.txt").read_text().splitlines()
     assert [line.partition(":")[0] for line in lines] == ["user", "agent"]
 
 

@@ -22,7 +22,7 @@ from voicelive.auth import Access
 from voicelive.connection import Connection
 from voicelive.errors import VoiceLiveError
 from voicelive.service import AgentTarget, Service
-from voicelive.session import session_update
+from voicelive.session import Offer, session_update
 
 HUB = ("hub", "--agent-id", "asst_1", "--connection-string", "eastus2.api.azureml.ms;0a1b;group;project")
 
@@ -215,8 +215,8 @@ def test_what_our_objects_show_of_themselves() -> None:
     target = AgentTarget("asst_1", "p", {"agent-id": "asst_1"}, "https://ml.azure.com/.default")
     service = Service("wss://localhost/voice-live/realtime", "2025-05-01-preview")
     access = Access({"Authorization": f"Bearer {JWT}", "api-key": KEY}, OPAQUE)
-    first_message = session_update("2025-05-01-preview", "v", "server", {})
-    plan = Plan(hub_variant.HUB, target, service, settings, Options(), first_message)
+    first_message = session_update("2025-05-01-preview", "v", {}, {})
+    plan = Plan(hub_variant.HUB, target, service, settings, Options(), first_message, Offer())
     refusal = "HTTP/1.1 401 Unauthorized\nContent-Length: 0\n\n"
     with tcp_server(answers(refusal)) as port, pytest.raises(VoiceLiveError) as failure:
         Connection(

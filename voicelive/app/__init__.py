@@ -8,6 +8,7 @@ extras        what may be left out, and where it takes part
 cli           from the command line to a conversation
 commands      the commands of the program
 plan          what a run is to be, and how it reaches the service
+played        what was played while the microphone heard a block
 run           the one place where the parts meet, and where a run ends
 console       what a person sees and types while it lasts
 screen        the terminal: one line at a time

@@ -14,10 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, get_args, g
 import typer
 
 from voicelive import failures
-from voicelive.app.extras import extras
+from voicelive.app.extras import echo_kinds, extras
 from voicelive.app.kinds import AgentKind
 from voicelive.app.options import IS_INSTALLED, ROOT, Options, RunOptions
-from voicelive.app.settings import OF_EVERY_COMMAND, VOICE, Settings, read_env_file
+from voicelive.app.settings import (
+    ECHO_CANCELLATION,
+    OF_EVERY_COMMAND,
+    VOICE,
+    Setting,
+    Settings,
+    read_env_file,
+)
 from voicelive.errors import EXIT_FAILED, EXIT_USAGE, VoiceLiveError
 from voicelive.text import printable, without_secrets
 
@@ -37,24 +44,36 @@ def takes(*kinds: AgentKind, by_name: bool = True) -> Callable[[Callable[..., No
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         options, _, *own = inspect.signature(command, eval_str=True).parameters.values()
-        others = [field for field in fields(options.annotation) if get_origin(field.type) is Annotated]
+        of_options = options.annotation
+        others = [field for field in fields(of_options) if get_origin(field.type) is Annotated]
+        added = [one for extra in extras() for one in extra.options] if of_options is RunOptions else []
 
         @functools.wraps(command)
         def wrapper(variant: str = kinds[0].name, **given: Any) -> None:
             kind = next(kind for kind in kinds if kind.name == variant)
             values = {flag.name: given.pop(flag.name) for flag in flags}
             shared = {other.name: given.pop(other.name) for other in others}
+            if added:
+                shared["of_extras"] = {name: given.pop(name) for name, *_ in added}
             with failures_told():
-                command(options.annotation(values, **shared), kind, **given)
+                command(of_options(values, **shared), kind, **given)
 
         parameters = [_variant(kinds)] if len(kinds) > 1 else []
         parameters += [p.replace(kind=p.KEYWORD_ONLY) for p in own]
-        parameters += [_parameter(f.name, (str | None, f.help), None, f.default) for f in flags]
+        parameters += [_parameter(f.name, (str | None, help_of(f)), None, f.default) for f in flags]
         parameters += [_parameter(o.name, get_args(o.type), o.default) for o in others]
+        parameters += [_parameter(name, (kind, help), default) for name, kind, help, default in added]
         wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         return wrapper
 
     return decorate
+
+
+def help_of(setting: Setting) -> str:
+    """The help of its option."""
+    if setting == ECHO_CANCELLATION:
+        return f"{setting.help}{', '.join(echo_kinds())}."
+    return setting.help
 
 
 def _variant(kinds: Sequence[AgentKind]) -> inspect.Parameter:
@@ -166,17 +185,14 @@ def make_plan(kind: AgentKind, options: Options) -> "Plan":
 
     Raises VoiceLiveError (exit code 2) for a wrong option.
     """
-    from voicelive.app.plan import Plan, find_echo, find_service, read_overrides
-    from voicelive.session import CLIENT_REFERENCE_SINCE, session_update
+    from voicelive.app.plan import Plan, find_echo, find_offer, find_service, read_overrides
+    from voicelive.session import session_update
 
     settings = find_settings(options)
     target = kind.find_target(settings)
     service = find_service(settings, target)
     settings.look_for_misspelt()
-    echo = find_echo(settings)
-    if echo == "client" and service.api_version < CLIENT_REFERENCE_SINCE:
-        say(f"api-version {service.api_version} takes no echo reference of the client's: `server` it is.")
-        echo = "server"
+    echo = find_echo(settings, service.api_version)
     overrides = read_overrides(options.session) if options.session else {}
     with suppress(OSError):  # one that does not exist is not the other
         if options.input and options.output and options.input.samefile(options.output):
@@ -184,4 +200,4 @@ def make_plan(kind: AgentKind, options: Options) -> "Plan":
     if options.input and options.no_mic:
         raise VoiceLiveError("--input and --no-mic exclude each other.", "", EXIT_USAGE)
     first_message = session_update(service.api_version, settings.get(VOICE), echo, overrides)
-    return Plan(kind, target, service, settings, options, first_message)
+    return Plan(kind, target, service, settings, options, first_message, find_offer(first_message))

@@ -1,19 +1,19 @@
 """What a person sees and types while the conversation lasts, and what is told at its end."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from voicelive import failures
-from voicelive.app.screen import Screen
-from voicelive.app.terminal import KEYS, LIVE_KEYS, forget_typed, is_live, meter, watch_keyboard
+from voicelive.app.screen import MakePrompt, Screen
+from voicelive.app.terminal import KEYS, LIVE_KEYS, forget_typed, level, watch_keyboard
 from voicelive.reconnect import Link
 from voicelive.soundcard import Microphone, Stream
 from voicelive.text import printable
 from voicelive.toolcalls import Activity
 from voicelive.turns import Usage
+from voicelive.uplink import Meter, Mute
 
 PATIENCE_S = 1.0  # with what the agent does in silence, before it is told
 HEARS_ITSELF = (
@@ -28,8 +28,11 @@ class Console:
 
     link: Link
     screen: Screen
+    meter: Meter
+    muting: Mute
     streams: Sequence[Stream] = ()  # of sound cards
     types_only: bool = False  # the run ends with what is typed
+    make_prompt: MakePrompt | None = None  # where the terminal can have one
 
     def __post_init__(self) -> None:
         self._conversation = self.link.conversation
@@ -39,13 +42,11 @@ class Console:
 
     def listen_to_keyboard(self, at_end: Callable[[Callable[[], None]], object]) -> None:
         """Obey what is typed, from now on; `at_end` gets what ends it."""
-        if not is_live(os.environ):
+        if not self.make_prompt:
             watch_keyboard(self.obey, self.end_typing)
             at_end(forget_typed)
             return
-        from voicelive.extras.live import LivePrompt  # 0.1 s, not where there is no terminal
-
-        prompt = LivePrompt(self.screen.open_line, self)
+        prompt = self.make_prompt(self.screen.open_line, self)
         at_end(prompt.close)
         at_end(self.screen.hide_prompt)
         prompt.start()
@@ -69,7 +70,7 @@ class Console:
         """Tell what a person with a sound card can mend, once."""
         if not isinstance(self.link.source, Microphone):
             return
-        if self.link.uplink.is_silent:
+        if self.meter.is_silent:
             self._hint(failures.in_words(failures.silent_microphone()))
         if self._conversation.turns.seems_to_hear_itself:
             self._hint(HEARS_ITSELF)
@@ -100,7 +101,7 @@ class Console:
     def _sound(self) -> str:
         if self.types_only:
             return "no microphone"
-        return f"{'muted' if self.link.uplink.muted else meter(self.link.uplink.peak):12}"
+        return f"{'muted' if self.muting.on else level(self.meter.peak):12}"
 
     def summary(self) -> str:
         """How it went."""
@@ -163,17 +164,16 @@ class Console:
                 self._conversation.say(text)
 
     def _list_keys(self, before: str = "") -> None:
-        keys = f"{KEYS}\n{LIVE_KEYS}" if is_live(os.environ) else KEYS
+        keys = f"{KEYS}\n{LIVE_KEYS}" if self.make_prompt else KEYS
         self.screen.answer(f"{before}\n{keys}".lstrip())
 
     def mute(self) -> None:
         """Switch the microphone off, or on again."""
-        uplink = self.link.uplink
         if self.types_only:
             self.screen.answer("There is no microphone to mute: --no-mic.")
             return
-        uplink.muted = not uplink.muted
-        self.screen.answer("The microphone is muted." if uplink.muted else "The microphone is on.")
+        self.muting.on = not self.muting.on
+        self.screen.answer("The microphone is muted." if self.muting.on else "The microphone is on.")
 
     def silence(self) -> None:
         """Let the agent fall silent."""
@@ -185,7 +185,7 @@ class Console:
         if self.types_only:
             self._conversation.heard_user = True
             self.link.source.close()
-        elif is_live(os.environ):
+        elif self.make_prompt:
             self.link.over.set()
 
     def _hint(self, text: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 SOURCE = Path(__file__).resolve().parents[2]  # where the scripts are
 IS_INSTALLED = not (SOURCE / "pyproject.toml").exists()  # by pip, which leaves that behind
@@ -30,7 +30,7 @@ class RunOptions(Options):
 
     greet: Annotated[bool, "The agent speaks first."] = False
     verbose: Annotated[bool, "Show the name of each event."] = False
-    record: Annotated[bool, "Keep the sound of both, and their turns, beside the logs."] = False
     log_dir: Annotated[Path, "Folder for the two log files; else logs/ beside .env."] = ROOT / "logs"
     wait_for_sound: Annotated[bool, "Wait until there are a microphone and a speaker."] = False
     keep_logs: Annotated[int, "Runs whose logs are kept, 50 by default; 0: all."] = 50
+    of_extras: Mapping[str, Any] = field(default_factory=dict)  # by name

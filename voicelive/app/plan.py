@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from voicelive import failures
+from voicelive.app.extras import echo_kinds, extras
 from voicelive.app.kinds import AgentKind
 from voicelive.app.options import Options
 from voicelive.app.settings import API_VERSION, ECHO_CANCELLATION, ENDPOINT, Settings
@@ -20,7 +21,7 @@ from voicelive.service import (
     websocket_url,
     without_credentials,
 )
-from voicelive.session import ECHO, SINCE_2025_10_01, Message
+from voicelive.session import ECHO, SINCE_2025_10_01, Message, Offer
 
 FIXED_FIELDS = ("input_audio_format", "output_audio_format", "input_audio_sampling_rate")
 
@@ -35,6 +36,7 @@ class Plan:
     settings: Settings
     options: Options
     first_message: Message  # session.update
+    offer: Offer  # a part of it that the service may refuse
 
 
 def find_service(settings: Settings, target: AgentTarget) -> Service:
@@ -64,13 +66,18 @@ def find_service(settings: Settings, target: AgentTarget) -> Service:
     return Service(url, api_version)
 
 
-def find_echo(settings: Settings) -> str:
-    """The key of ECHO that the settings name; an impossible one is noted in `settings`."""
+def find_echo(settings: Settings, api_version: str) -> Message:
+    """The fields of the session for the kind that the settings name; an impossible one is noted in them."""
     echo = settings.get(ECHO_CANCELLATION)
-    if echo in ECHO:
-        return echo
-    settings.reject(f"echo cancellation {echo!r}: must be {', '.join(ECHO)}")
-    return "off"
+    if echo not in echo_kinds():
+        settings.reject(f"echo cancellation {echo!r}: must be {', '.join(echo_kinds())}")
+    return next((one.echo_fields(api_version) for one in extras() if echo in one.echo), ECHO.get(echo, {}))
+
+
+def find_offer(first_message: Message) -> Offer:
+    """What a session.update has that the service may refuse."""
+    offers = (extra.offer(first_message) for extra in extras())
+    return next((offer for offer in offers if offer), Offer())
 
 
 def read_overrides(path: Path) -> dict[str, Any]:

@@ -4,18 +4,19 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path
 
 from voicelive import failures
 from voicelive.app.console import Console
-from voicelive.app.extras import extras
+from voicelive.app.extras import Part, Run, extras
 from voicelive.app.logs import RunLogs, c_libraries_into
 from voicelive.app.options import Options, RunOptions
 from voicelive.app.plan import Plan
+from voicelive.app.played import Played
 from voicelive.app.screen import Screen
 from voicelive.app.settings import API_KEY
 from voicelive.app.terminal import is_terminal
@@ -24,18 +25,14 @@ from voicelive.audio import SILENCE, Source
 from voicelive.auth import sign_in
 from voicelive.conversation import Conversation
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
-from voicelive.extras.echo import Reference
-from voicelive.extras.hotplug import Watch
-from voicelive.extras.recording import Recording
 from voicelive.library import Connector
 from voicelive.playback import Playback
 from voicelive.reconnect import Link
-from voicelive.session import wants_reference
 from voicelive.soundcard import Microphone, Speaker
 from voicelive.text import Redactor, printable, shown
-from voicelive.toolcalls import RunFunction
 from voicelive.transcript import Transcript
-from voicelive.turns import Turns
+from voicelive.turns import Turn, Turns
+from voicelive.uplink import Meter, Mute, Stage
 from voicelive.wav import TimedSource, WavSink, WavSource
 
 log = logging.getLogger(__name__)
@@ -58,7 +55,7 @@ def talk(plan: Plan, options: RunOptions) -> int:
         if options.wait_for_sound:  # before signing in: a token does not last so long
             wait_for_sound(options, screen.note)
         access = partial(sign_in, plan.service, plan.target, plan.settings.get(API_KEY), redact.hide)
-        connector = Connector(plan.service, plan.target, access)
+        connector = Connector(plan.service, plan.target, access, plan.offer)
         try:
             _converse(plan, options, logs, redact, screen, connector)
             return 0
@@ -84,56 +81,72 @@ def _converse(
         screen.note(introduction(plan))
         source = stack.enter_context(closing(open_source(options, screen.note)))
         sink = stack.enter_context(closing(open_sink(options, logs.path("speaker.wav"), screen.note)))
-        files, recording = [logs.path("conversation.log"), logs.path("voicelive.log")], None
-        if options.record:
-            recording = Recording(logs.path("conversation"), redact, screen.note)
-            stack.callback(recording.close)
-            files += recording.paths
+        streams = [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]
+        run = Run(options, plan.offer, sink, streams, logs.path, redact, screen.note)
+        parts = [stack.enter_context(closing(extra.join(run))) for extra in extras()]
+        files = [logs.path("conversation.log"), logs.path("voicelive.log"), *chain(*(p.files for p in parts))]
         where_files_are = "Logs: " + "\n      ".join(map(shown, files))
         screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}\n{where_files_are}")
-        link = wire(plan, options, connector, screen, logs.conversation.write, source, sink, recording)
-        link.conversation.id = plan.target.conversation_id
-        streams = [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]
-        stack.callback(Watch(streams, screen.note).close)
+        meter, muting = Meter(), Mute()
+        stages: list[Stage] = [meter, muting, *beside_what_is_played(source, sink, parts)]
+        conversation = new_conversation(plan, screen, logs.conversation.write, sink, parts)
+        link = new_link(options, connector, conversation, source, stages, screen.note)
+        if options.greet:
+            conversation.greet()
         screen.note("q and Enter, or Ctrl-C, ends it; ? and Enter lists the keys.")
-        console = Console(link, screen, streams, options.no_mic)
+        make_prompt = next((part.make_prompt for part in parts if part.make_prompt), None)
+        console = Console(link, screen, meter, muting, streams, options.no_mic, make_prompt)
         console.listen_to_keyboard(stack.callback)
         stack.callback(screen.note, where_files_are)
         console.hold()
 
 
-def wire(
-    plan: Plan,
+def beside_what_is_played(source: Source, sink: Playback, parts: Sequence[Part]) -> list[Stage]:
+    """The stages that the extras add: none, or one that tells them what was played, and theirs."""
+    of_extras = [part.beside for part in parts if part.beside]
+    if not of_extras:
+        return []
+    played = Played(sink, source)
+    return [played, *(beside(played) for beside in of_extras)]
+
+
+def new_conversation(
+    plan: Plan, screen: Screen, write_log: Callable[[str], None], sink: Playback, parts: Sequence[Part]
+) -> Conversation:
+    """Its books, and what it means to the speaker, the screen and the log."""
+
+    def keep(turn: Turn) -> None:
+        for part in parts:
+            part.keep(turn)
+
+    turns = Turns(sink.account, keep)
+    transcript = Transcript(screen, write_log, turns.write)
+    return Conversation(
+        *(sink, transcript, turns, screen.note, plan.first_message),
+        is_current=not plan.target.is_classic,
+        run_function=next((part.run_function for part in parts if part.run_function), None),
+        approve="ask",
+        offer=plan.offer,
+        id=plan.target.conversation_id,
+    )
+
+
+def new_link(
     options: RunOptions,
     connect: Connector,
-    screen: Screen,
-    write_log: Callable[[str], None],
+    conversation: Conversation,
     source: Source,
-    sink: Playback,
-    recording: Recording | None,
+    stages: Sequence[Stage],
+    note: Callable[[str], None],
 ) -> Link:
-    """Put the parts of a conversation together; nothing moves before the link is started."""
-    reference = Reference(sink) if recording or wants_reference(plan.first_message) else None
-    turns = Turns(sink.account, recording.keep if recording else None)
-    transcript = Transcript(screen, write_log, turns.write)
-    is_current = not plan.target.is_classic
-    conversation = Conversation(
-        *(sink, transcript, turns, screen.note, plan.first_message, is_current),
-        *(find_functions(screen.note), "ask"),
-    )
-    if options.greet:
-        conversation.greet()
+    """What carries it; nothing moves before it is started."""
+
+    def show_event(kind: str) -> None:
+        if options.verbose:
+            note(f"Received event: {kind}")
+
     invitation = "Type, and Enter." if options.no_mic else "Speak."
-    link = Link(connect, conversation, source, invitation=invitation)
-    link.uplink.reference, link.uplink.recording = reference, recording
-    if options.verbose:
-        link.show_event = lambda kind: screen.note(f"Received event: {kind}")
-    return link
-
-
-def find_functions(note: Callable[[str], None]) -> RunFunction | None:
-    """What runs the functions that the agent calls, where an extra does. Raises VoiceLiveError."""
-    return next(filter(None, (extra.functions(note) for extra in extras())), None)
+    return Link(connect, conversation, source, stages, show_event, invitation)
 
 
 def introduction(plan: Plan) -> str:

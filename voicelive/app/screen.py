@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TextIO
 
@@ -32,6 +33,34 @@ class Prompt(Protocol):
 
     def refresh(self) -> None:
         """The line has grown. Never waits."""
+
+    def start(self) -> None:
+        """Appear. close() must be sure to be called, however soon: the terminal is changed."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+class Controls(Protocol):
+    """What a person can do while a conversation lasts. Called on the prompt's thread; never waits."""
+
+    def obey(self, typed: str) -> None:
+        """What was typed, and Enter: a command of ours, or a message."""
+
+    def end_typing(self) -> None:
+        """Nobody types any more."""
+
+    def silence(self) -> None:
+        """Let the agent fall silent."""
+
+    def mute(self) -> None:
+        """Switch the microphone off, or on again."""
+
+    def status(self, columns: int) -> str:
+        """One line, not wider than so many columns."""
+
+
+MakePrompt = Callable[[Callable[[], str], Controls], Prompt]  # of what tells the line that grows
 
 
 class Screen:

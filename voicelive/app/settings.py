@@ -80,7 +80,7 @@ API_VERSION = Setting(
 API_KEY = Setting("api_key", "", ("AZURE_VOICE_LIVE_API_KEY",), secret=True)
 ECHO_CANCELLATION = Setting(
     "echo_cancellation",
-    "Whose account of the agent's sound is taken out of the microphone's: server, client or off.",
+    "Whose account of the agent's sound is taken out of the microphone's: ",
     ("AZURE_VOICE_LIVE_ECHO_CANCELLATION",),
     default="server",
 )

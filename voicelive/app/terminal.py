@@ -103,7 +103,7 @@ def cells(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def meter(peak: float) -> str:
+def level(peak: float) -> str:
     """A peak level, 0 to 1, as a bar: `[######....]`."""
     db = 20 * math.log10(peak) if peak else -METER_DB
     cells = "#" * round(METER_CELLS * (1 + db / METER_DB))

@@ -8,10 +8,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
+from voicelive.app.extras import Extra, Part, Run
 from voicelive.devices import TITLES, import_sounddevice
 from voicelive.errors import VoiceLiveError
-from voicelive.soundcard import Stream
+
+if TYPE_CHECKING:  # numpy, which --help need not wait for
+    from voicelive.soundcard import Stream
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +34,7 @@ class Watch:
     only when it starts anew. A stream that cannot hold its latency gets a higher one.
     """
 
-    def __init__(self, streams: Sequence[Stream], note: Callable[[str], None]) -> None:
+    def __init__(self, streams: "Sequence[Stream]", note: Callable[[str], None]) -> None:
         self._streams = streams
         self._note = note
         # The xruns of each stream so far, at each look of the last XRUNS_S.
@@ -99,3 +103,14 @@ class Watch:
                 stream.shut()
                 with suppress(VoiceLiveError):  # then it counts as lost
                     stream.open()
+
+
+class Hotplug(Extra):
+    """Somebody who looks after the streams."""
+
+    def join(self, run: Run) -> Part:
+        """Begin to."""
+        return Part(close=Watch(run.streams, run.note).close)
+
+
+EXTRA = Hotplug()

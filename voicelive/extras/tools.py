@@ -24,13 +24,13 @@ from typing import (
     get_type_hints,
 )
 
-from voicelive.app.extras import Extra
+from voicelive.app.extras import Extra, Part, Run
 from voicelive.app.options import ROOT
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
 from voicelive.text import brief, without_secrets
 
 if TYPE_CHECKING:  # --help need not wait for it
-    from voicelive.toolcalls import Answer, FunctionCall, RunFunction
+    from voicelive.toolcalls import Answer, FunctionCall
 
 log = logging.getLogger(__name__)
 
@@ -286,8 +286,8 @@ def _fitted_to_one(value: object, kinds: Iterable[Any], what: str) -> object:
 
 
 class _Tools(Extra):
-    def functions(self, note: Callable[[str], None]) -> "RunFunction | None":
-        return Toolbox(load(ROOT / "tools.py"), note).run
+    def join(self, run: Run) -> Part:
+        return Part(run_function=Toolbox(load(ROOT / "tools.py"), run.note).run)
 
 
 EXTRA = _Tools()

@@ -17,6 +17,7 @@ from standin.server import StandIn
 from voicelive.connection import Connection
 from voicelive.errors import VoiceLiveError
 from voicelive.extras.check.service import Line, differences
+from voicelive.session import Offer
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_a_session_that_is_never_accepted() -> None:
         url = stand_in.endpoint.replace("http", "ws") + "/voice-live/realtime?api-version=2026-07-15"
         connection = Connection(f"{url}&agent-name=anna&agent-project-name=p", {"Authorization": "Bearer x"})
         with (
-            closing(Line(connection, {})) as line,
+            closing(Line(connection, {}, Offer())) as line,
             pytest.raises(VoiceLiveError, match="did not accept the session"),
         ):
             line.wait_for("session.updated", 0.2)

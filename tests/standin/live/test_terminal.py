@@ -19,7 +19,7 @@ from servers import websocket_server
 from service import ScriptedService
 
 from standin.server import StandIn
-from voicelive.app.terminal import is_live, meter
+from voicelive.app.terminal import is_live, level
 
 pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
 termios = pytest.importorskip("termios")
@@ -271,10 +271,10 @@ def test_ctrl_z_sends_nothing(  # it suspends where a shell can go on with it, w
 
 
 def test_the_meter_is_in_decibels() -> None:
-    assert meter(0.0) == "[..........]"
-    assert meter(1.0) == "[##########]"
-    assert meter(math.sqrt(0.001)) == "[#####.....]", "30 dB below full scale"
-    assert meter(1e-5) == "[..........]"
+    assert level(0.0) == "[..........]"
+    assert level(1.0) == "[##########]"
+    assert level(math.sqrt(0.001)) == "[#####.....]", "30 dB below full scale"
+    assert level(1e-5) == "[..........]"
 
 
 def test_a_pipe_is_not_live() -> None:

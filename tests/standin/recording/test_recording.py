@@ -14,7 +14,7 @@ from soundcard import VirtualSoundCard
 
 from standin.server import StandIn
 from voicelive.errors import VoiceLiveError
-from voicelive.extras.recording import Recording
+from voicelive.extras.recording.files import Recording
 from voicelive.text import Redactor
 from voicelive.turns import Turn
 

@@ -25,6 +25,7 @@ from voicelive.service import Service
 from voicelive.session import (
     ANSWER_REQUEST,
     Message,
+    Offer,
     typed_message,
     without_refused,
 )
@@ -111,11 +112,11 @@ def check_service(report: Report, plan: Plan, access: Access, hello: bool) -> No
 
     def shake_hands() -> str:
         try:
-            connection = open_connection(plan.service, plan.target, access, plan.first_message, request_id)
+            connection = open_connection(plan.service, plan.target, access, plan.offer, request_id)
         except VoiceLiveError as failure:
             failure.message += f"\nRequest id: {request_id}"
             raise
-        lines.append(Line(connection, plan.first_message))
+        lines.append(Line(connection, plan.first_message, plan.offer))
         return f"HTTP 101, request id {request_id}"
 
     if not report.look("handshake", shake_hands):
@@ -127,18 +128,20 @@ def check_service(report: Report, plan: Plan, access: Access, hello: bool) -> No
         if is_accepted and hello and not line.less:
             report.look("agent", line.greet)
     if line.less:  # once more, as in a conversation
+        plan.offer.asked_with(line.less)
         check_service(report, replace(plan, first_message=line.less), access, hello)
 
 
 class Line:
     """A connection, step by step. Each step says what it found, and raises VoiceLiveError."""
 
-    def __init__(self, connection: Connection, first_message: Message) -> None:
+    def __init__(self, connection: Connection, first_message: Message, offer: Offer) -> None:
         self.less: Message | None = None
         """The session to ask for where the service refuses a part of this one."""
         self._refused: Message = {}  # the error that does
         self._connection = connection
         self._first_message = first_message
+        self._offer = offer
         self._events = iter(connection)
 
     def create(self) -> str:
@@ -152,7 +155,7 @@ class Line:
         try:
             session = self.wait_for("session.updated", SESSION_TIMEOUT_S)["session"]
         except VoiceLiveError as failure:
-            less, what = without_refused(self._first_message, self._refused)
+            less, what = without_refused(self._first_message, self._refused, self._offer)
             if not what:
                 raise
             self.less = less
@@ -184,7 +187,8 @@ class Line:
                 match event:
                     case {"type": "error", "error": Mapping() as error}:
                         self._refused, failure = error, failures.service_error(error)
-                        if not failures.is_refusal(failure) or without_refused(self._first_message, error)[1]:
+                        _, what = without_refused(self._first_message, error, self._offer)
+                        if what or not failures.is_refusal(failure):
                             raise failure
                         if refusal:  # to a session that was asked for once
                             raise failures.voice_agent()

@@ -5,13 +5,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from voicelive.app.played import Played, interleaved
 from voicelive.audio import SAMPLE_RATE
-from voicelive.extras.echo import Reference
 from voicelive.playback import Playback
+from voicelive.wav import TimedSource
 
 BLOCK = SAMPLE_RATE // 50
 PIECE = 64  # frames that the speaker takes at a time
 MS = SAMPLE_RATE / 1000
+NOBODY = TimedSource("nobody", ())
 
 
 def exact(seconds: float) -> float:
@@ -32,7 +34,7 @@ def beside(
     the two streams say of a moment; the microphone's clock runs faster by `drift`.
     """
     playback = Playback()
-    reference = Reference(playback)
+    played_beside = Played(playback, NOBODY)
     ramp = np.arange(int(seconds * SAMPLE_RATE)) % 30_000
     playback.play(ramp.astype("<i2").tobytes(), "a")
     out = bytearray(2 * PIECE)
@@ -43,7 +45,8 @@ def beside(
         while played < (heard_at + 0.1) * SAMPLE_RATE:
             playback.render(memoryview(out), told_out(played / SAMPLE_RATE))
             played += PIECE
-        (pcm,) = reference.beside(BLOCK, told_in(heard_at), lead_s)
+        played_beside.beside(BLOCK, told_in(heard_at))
+        pcm = played_beside.during(lead_s)
         sounded = (heard_at * SAMPLE_RATE) % 30_000
         found.append((sounded - float(pcm[0]) + 15_000) % 30_000 - 15_000)
     return np.array(found) / MS
@@ -95,17 +98,19 @@ def test_one_odd_time_is_not_believed() -> None:
 
 def test_what_was_never_played_is_silence() -> None:
     playback = Playback()
-    reference = Reference(playback)
+    played_beside = Played(playback, NOBODY)
 
-    assert not np.any(reference.beside(BLOCK, 0.0, 0.0)[0])
+    played_beside.beside(BLOCK, 0.0)
+    assert not np.any(played_beside.during())
     playback.play(b"\1\1" * PIECE, "a")
     playback.render(memoryview(bytearray(2 * PIECE)), 5.0)
-    assert not np.any(reference.beside(BLOCK, 1.0, 0.0)[0])
+    played_beside.beside(BLOCK, 1.0)
+    assert not np.any(played_beside.during())
 
 
 def test_the_reference_is_what_was_heard_of_an_answer_that_was_cut_off() -> None:
     playback = Playback()
-    reference = Reference(playback)
+    played_beside = Played(playback, NOBODY)
     playback.play(b"\0\x20" * SAMPLE_RATE, "a")
     out = bytearray(2 * BLOCK)
     for number in range(10):
@@ -113,8 +118,15 @@ def test_the_reference_is_what_was_heard_of_an_answer_that_was_cut_off() -> None
             playback.interrupt()
         playback.render(memoryview(out), number / 50)
 
-    levels = [int(np.max(reference.beside(BLOCK, number / 50, 0.0)[0])) for number in range(8)]
+    levels = []
+    for number in range(8):
+        played_beside.beside(BLOCK, number / 50)
+        levels.append(int(np.max(played_beside.during())))
 
     assert levels[:5] == [8192] * 5
     assert 0 < levels[5] <= 8192, "the ramp"
     assert levels[6:] == [0, 0]
+
+
+def test_two_channels_take_turns() -> None:
+    assert interleaved(b"\1\0\2\0", np.array([3, 4], dtype=np.int16)) == b"\1\0\3\0\2\0\4\0"

@@ -6,11 +6,12 @@ import queue
 import threading
 import time
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from voicelive import failures
+from voicelive.app.played import Played, interleaved
 from voicelive.audio import BYTES_A_SECOND, FRAME_BYTES, SAMPLE_RATE
 from voicelive.files import create, for_owner_only
 from voicelive.turns import Turn
@@ -45,6 +46,14 @@ class Recording:
             raise failures.unusable_file(stem, error.strerror or error) from error
         self._writer = threading.Thread(target=self._write, name="recording", daemon=True)
         self._writer.start()
+
+    def beside(self, played: Played, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """A stage behind `played`: both are kept, and what is missing between two blocks."""
+        for block in blocks:
+            if played.away:
+                self.keep(played.away)
+            self.keep(interleaved(block, played.during()))
+            yield block
 
     def keep(self, part: bytes | int | Turn) -> None:
         """The next block, in stereo; so many frames of silence; a turn that is over. Never waits."""

@@ -6,7 +6,6 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 from prompt_toolkit.application import Application, get_app
 from prompt_toolkit.buffer import Buffer
@@ -16,31 +15,13 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import BufferControl, Dimension, FormattedTextControl, HSplit, Layout, Window
 from prompt_toolkit.patch_stdout import StdoutProxy
 
+from voicelive.app.screen import Controls
 from voicelive.app.terminal import Wrap, cells, forget_typed
 
 REFRESH_S = 0.2
 ESCAPE_S = 0.05  # for so long what follows Esc belongs to it: an arrow key, say
 MOST_TYPED_ROWS = 5
 CLOSE_TIMEOUT_S = 0.5
-
-
-class Controls(Protocol):
-    """What a person can do while a conversation lasts. Called on the prompt's thread; never waits."""
-
-    def obey(self, typed: str) -> None:
-        """What was typed, and Enter: a command of ours, or a message."""
-
-    def end_typing(self) -> None:
-        """Nobody types any more."""
-
-    def silence(self) -> None:
-        """Let the agent fall silent."""
-
-    def mute(self) -> None:
-        """Switch the microphone off, or on again."""
-
-    def status(self, columns: int) -> str:
-        """One line, not wider than so many columns."""
 
 
 class LivePrompt:
