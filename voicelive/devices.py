@@ -1,6 +1,9 @@
 """Sound cards: which there are, and which one is meant."""
 
 import logging
+import os
+import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, cast
 
@@ -38,7 +41,24 @@ def table(sd: ModuleType, *kinds: Kind) -> str:
 
 def candidates(sd: ModuleType, kind: Kind) -> list[dict[str, Any]]:
     """PortAudio's descriptions of all devices of one kind."""
-    return [device for device in sd.query_devices() if device[f"max_{kind}_channels"] > 0]
+    every = (described(sd, index) for index in range(sd._lib.Pa_GetDeviceCount()))
+    return [device for device in every if device[f"max_{kind}_channels"] > 0]
+
+
+def described(sd: ModuleType, index: int) -> dict[str, Any]:
+    """PortAudio's description of a device; sounddevice gives none where the name is not UTF-8."""
+    try:
+        return cast(dict[str, Any], sd.query_devices(index))
+    except UnicodeDecodeError:
+        info = sd._lib.Pa_GetDeviceInfo(index)
+    return {
+        "index": index,
+        "name": sd._ffi.string(info.name).decode("utf-8", "replace"),
+        "hostapi": info.hostApi,
+        "max_input_channels": info.maxInputChannels,
+        "max_output_channels": info.maxOutputChannels,
+        "default_samplerate": info.defaultSampleRate,
+    }
 
 
 def default_device(sd: ModuleType, kind: Kind) -> int:
@@ -72,4 +92,16 @@ def find(sd: ModuleType, kind: Kind, wanted: str | None) -> int:
 
 def api_name(sd: ModuleType, device: int) -> str:
     """The host API of a device: ALSA, Core Audio, Windows WASAPI, …"""
-    return str(sd.query_hostapis(sd.query_devices(device)["hostapi"])["name"])
+    return str(sd.query_hostapis(described(sd, device)["hostapi"])["name"])
+
+
+def missing_plugin() -> str:
+    """The Debian package that leads ALSA to the sound server that runs, '' where none runs.
+
+    To be asked where PortAudio sees no device: with the plugin there would be one.
+    """
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or "/nonexistent")
+    if (folder / "pipewire-0").exists():
+        return "pipewire-alsa"
+    is_pulseaudio = (folder / "pulse" / "native").exists() or os.environ.get("PULSE_SERVER")
+    return "libasound2-plugins" if is_pulseaudio and sys.platform == "linux" else ""

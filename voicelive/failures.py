@@ -229,12 +229,17 @@ def no_portaudio(error: OSError) -> VoiceLiveError:
     return VoiceLiveError(f"No sound: {error}.", f"{remedy} {WITHOUT_SOUND}")
 
 
-def no_device(kind: str, error: Exception) -> VoiceLiveError:
-    """There is no microphone or no speaker, or it cannot be opened; `kind` says which."""
+def no_device(kind: str, error: Exception, plugin: str = "") -> VoiceLiveError:
+    """There is no microphone or no speaker, or it cannot be opened; `kind` says which.
+
+    `plugin` is the package without which PortAudio sees nothing of the sound server that runs.
+    """
     what = f"The {kind} cannot be opened: {error}."
     remedy = "May programs use it (privacy settings)? " if kind == "microphone" else ""
     if "querying device -1" in str(error):  # PortAudio's default, where there is none
         what, remedy = f"There is no {kind}.", "Plug one in, or close the program that holds it. "
+        if plugin:
+            remedy = f"A sound server runs, but ALSA does not know the way to it: sudo apt install {plugin}. "
     elif "Device unavailable" in str(error):  # PortAudio's -9985
         what, remedy = f"The {kind} is in use by another program.", "Close that program. "
     return VoiceLiveError(what, remedy + WITHOUT_SOUND)

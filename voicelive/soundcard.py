@@ -13,7 +13,17 @@ from typing import Any, Literal
 
 from voicelive import failures
 from voicelive.audio import BACKLOG_BLOCKS, BYTES_A_SECOND, OURS, SAMPLE_RATE, Callback, captures, plays
-from voicelive.devices import TITLES, Kind, api_name, candidates, default_device, find, import_sounddevice
+from voicelive.devices import (
+    TITLES,
+    Kind,
+    api_name,
+    candidates,
+    default_device,
+    described,
+    find,
+    import_sounddevice,
+    missing_plugin,
+)
 from voicelive.errors import VoiceLiveError
 from voicelive.playback import Playback
 
@@ -158,7 +168,7 @@ class Stream:
             self._start(sd, device)
         except (sd.PortAudioError, ValueError) as error:
             self.shut()
-            raise failures.no_device(TITLES[self.kind], error) from error
+            raise failures.no_device(TITLES[self.kind], error, missing_plugin()) from error
 
     def close(self) -> None:
         """Close the stream for good. PortAudio may wait for a sound server that hangs: it is left behind."""
@@ -174,7 +184,7 @@ class Stream:
             stream.close(ignore_errors=True)
 
     def _start(self, sd: ModuleType, device: int) -> None:
-        info = sd.query_devices(device, self.kind)
+        info = described(sd, device)
         self._stream = self._first_that_opens(sd, device, info)
         self.name, self._api = str(info["name"]), api_name(sd, device)
         if self._wanted:  # numbers may change when PortAudio starts anew

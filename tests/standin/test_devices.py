@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
-from program import ROOT, Program, environment, on_linux
+from program import NAMED, ROOT, Program, environment, on_linux
 
 pytestmark = pytest.mark.soundcard
 
@@ -61,6 +61,38 @@ def test_the_devices_are_listed(jack: dict[str, str]) -> None:
 @on_linux
 def test_without_any_device_the_list_says_so() -> None:
     assert run("devices", env=environment()).stdout == "Microphones:\n      none\nSpeakers:\n      none\n"
+
+
+@on_linux
+def test_a_name_that_is_no_text_costs_nothing_but_its_letter(tmp_path: Path) -> None:
+    cards = tmp_path / "asound.conf"
+    cards.write_bytes(
+        b"pcm.!default { type null }\nctl.!default { type hw card 9 }\npcm.caf\xe9 { type null }\n"
+    )
+
+    listed = run("devices", env=environment(ALSA_CONFIG_PATH=str(cards)))
+
+    assert listed.returncode == 0, listed.stderr
+    assert len(re.findall(r"  caf\ufffd  \(ALSA", listed.stdout)) == 2
+    assert len(re.findall(r"\* +\d  default  \(ALSA", listed.stdout)) == 2
+
+
+@on_linux
+@pytest.mark.parametrize(
+    ("socket", "package"), [("pipewire-0", "pipewire-alsa"), ("pulse/native", "libasound2-plugins")]
+)
+def test_a_sound_server_that_alsa_does_not_reach_is_told_with_the_package(
+    tmp_path: Path, socket: str, package: str
+) -> None:
+    (tmp_path / socket).parent.mkdir(exist_ok=True)
+    (tmp_path / socket).touch()
+    without = environment(XDG_RUNTIME_DIR=str(tmp_path), PULSE_SERVER="")
+
+    command = ("project", "--endpoint", "http://127.0.0.1:9", *NAMED, "--no-mic", "--log-dir", str(tmp_path))
+    asked = run(*command, env=without)
+
+    assert asked.returncode == 1
+    assert f"sudo apt install {package}." in asked.stderr
 
 
 @pytest.mark.parametrize("option", ["--input-device", "--output-device"])

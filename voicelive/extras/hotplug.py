@@ -54,10 +54,13 @@ class Watch:
         if sys.platform == "win32":  # WASAPI streams are opened on threads with COM only (untried)
             ctypes.windll.ole32.CoInitialize(None)
         while not self._closed.wait(WATCH_S):
-            if any(stream.is_lost for stream in self._streams):
-                self._restore()
-            else:
-                self._calm()
+            try:
+                if any(stream.is_lost for stream in self._streams):
+                    self._restore()
+                else:
+                    self._calm()
+            except Exception:  # whatever it was, somebody must go on looking
+                log.exception("the sound cards were not looked after")
 
     def _restore(self) -> None:
         """Start PortAudio anew, again and again, until there is a device for each stream."""
@@ -88,8 +91,8 @@ class Watch:
             sd._initialize()
             for stream in self._streams:
                 stream.open()
-        except (VoiceLiveError, sd.PortAudioError, OSError, subprocess.SubprocessError) as error:
-            log.info("not yet: %s", error)
+        except Exception as error:  # VoiceLiveError, PortAudio's, a name that is no text: it is tried again
+            log.info("not yet: %r", error)
             return False
         return True
 
