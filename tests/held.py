@@ -65,7 +65,7 @@ class Held:
             approve=approve,
             offer=offer or Offer(),
         )
-        self.conversation.send = self.sent.append
+        self.conversation.connect(self.sent.append)
 
     def handle(self, *events: Event) -> None:
         for event in events:

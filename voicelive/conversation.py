@@ -154,9 +154,14 @@ class Conversation:
             self._go_on()
             return is_asked
 
-    def leave(self) -> None:
-        """There is no person any more, who could be asked; from any thread."""
+    def connect(self, send: Callable[[Message], None]) -> None:
+        """There is a connection: from now on `send` takes what the service is told."""
+        self.send = send
+
+    def leave(self, has_said_all: bool = False) -> None:
+        """No person can be asked any more, nor will one speak (`has_said_all`); from any thread."""
         with self._lock:
+            self.heard_user |= has_said_all
             self.tools.leave()
             self._go_on()
 

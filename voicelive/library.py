@@ -119,7 +119,7 @@ def hold(
     redact, turns = Redactor(), list[Turn]()
 
     def keep(turn: Turn) -> None:
-        turn.text = redact(turn.text)
+        turn = replace(turn, text=redact(turn.text))
         turns.append(turn)
         on_turn(turn)
 

@@ -220,7 +220,7 @@ class Link:
         self._due_at = connected_at + SESSION_TIMEOUT_S
         if self.over.is_set():  # end() came while it was opened
             connection.cut()
-        self.conversation.send = connection.send
+        self.conversation.connect(connection.send)
         first_message = self.conversation.first_message
         connection.send(first_message)
         look_at = connected_at + WAKE_S

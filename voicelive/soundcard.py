@@ -177,6 +177,16 @@ class Stream:
         closer.start()
         closer.join(CLOSE_TIMEOUT_S)
 
+    @property
+    def is_patient(self) -> bool:
+        """Whether it has a safer latency than it might."""
+        return self.latency == "high"
+
+    def be_patient(self) -> None:
+        """Close the stream; opened again, it has a safer latency."""
+        self.latency = "high"
+        self.shut()
+
     def shut(self) -> None:
         """Close the stream; what it still had to play is not heard."""
         stream, self._stream = self._stream, None

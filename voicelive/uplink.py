@@ -96,6 +96,10 @@ class Mute:
     def __init__(self) -> None:
         self.on = False
 
+    def toggle(self) -> None:
+        """Mute, or unmute."""
+        self.on = not self.on
+
     def __call__(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         for block in blocks:
             yield bytes(len(block)) if self.on else block

@@ -58,7 +58,7 @@ def test_silence_goes_on_where_the_source_ends() -> None:
 
 def test_a_muted_microphone_sends_silence_that_the_service_hears_an_end_by() -> None:
     meter, mute = Meter(), Mute()
-    mute.on = True
+    mute.toggle()
 
     assert sent(Upward(Timed(0, 0), 3, [meter, mute]), 3) == [bytes(BLOCK_BYTES)] * 3
     assert not meter.is_silent, "it is muted here, not there"

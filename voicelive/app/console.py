@@ -172,7 +172,7 @@ class Console:
         if self.types_only:
             self.screen.answer("There is no microphone to mute: --no-mic.")
             return
-        self.muting.on = not self.muting.on
+        self.muting.toggle()
         self.screen.answer("The microphone is muted." if self.muting.on else "The microphone is on.")
 
     def silence(self) -> None:
@@ -181,9 +181,8 @@ class Console:
 
     def end_typing(self) -> None:
         """Nobody types any more, or can be asked: who only types has said all; Ctrl-D at a prompt ends it."""
-        self._conversation.leave()
+        self._conversation.leave(has_said_all=self.types_only)
         if self.types_only:
-            self._conversation.heard_user = True
             self.link.source.close()
         elif self.make_prompt:
             self.link.over.set()

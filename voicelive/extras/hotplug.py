@@ -100,10 +100,9 @@ class Watch:
         """Give a stream with repeated xruns more time."""
         self._xruns.append([stream.xruns for stream in self._streams])
         for stream, before in zip(self._streams, self._xruns[0], strict=True):
-            if stream.latency != "high" and stream.xruns - before >= MANY_XRUNS:
+            if not stream.is_patient and stream.xruns - before >= MANY_XRUNS:
                 log.warning("%s: %d xruns, moving to a safer latency", TITLES[stream.kind], stream.xruns)
-                stream.latency = "high"
-                stream.shut()
+                stream.be_patient()
                 with suppress(VoiceLiveError):  # then it counts as lost
                     stream.open()
 
