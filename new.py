@@ -36,6 +36,10 @@ class Extra:
 EXTRAS = {
     "check": Extra(r"extras/check", ("check",)),
     "tools": Extra(r"\btools\.py\b|@tool\b"),
+    "echo": Extra(r"[Ee]cho reference|--echo-cancellation client|^- `client`"),
+    "hotplug": Extra(r"unplugged|hotplug"),
+    "live": Extra(r"status line|extras/live"),
+    "recording": Extra(r"--record\b|extras/recording"),
     "standin": Extra(r"[Ss]tand-?in\b|--fault\b", ("demo", "soak"), ("demo",)),
 }
 ITSELF = Extra(r"\bnew\.py\b", ("new",))

@@ -70,7 +70,7 @@ class Extra:
 
     options: Sequence[tuple[str, Any, str, Any]] = ()
     """Of a conversation: name, type, help, default. They are in its RunOptions.of_extras."""
-    echo: Sequence[str] = ()
+    echo_kinds: Sequence[str] = ()
     """Further kinds of echo cancellation."""
 
     def echo_fields(self, api_version: str) -> "Message":
@@ -102,7 +102,7 @@ class Extra:
 
 def echo_kinds() -> list[str]:
     """The kinds of echo cancellation that there are: the core's two, and those of the extras."""
-    return ["server", *(kind for extra in extras() for kind in extra.echo), "off"]
+    return ["server", *(kind for extra in extras() for kind in extra.echo_kinds), "off"]
 
 
 def extras() -> Iterator[Extra]:

@@ -71,7 +71,9 @@ def find_echo(settings: Settings, api_version: str) -> Message:
     echo = settings.get(ECHO_CANCELLATION)
     if echo not in echo_kinds():
         settings.reject(f"echo cancellation {echo!r}: must be {', '.join(echo_kinds())}")
-    return next((one.echo_fields(api_version) for one in extras() if echo in one.echo), ECHO.get(echo, {}))
+    return next(
+        (one.echo_fields(api_version) for one in extras() if echo in one.echo_kinds), ECHO.get(echo, {})
+    )
 
 
 def find_offer(first_message: Message) -> Offer:

@@ -15,7 +15,7 @@ SINCE = "2026-07-15"  # api-version
 class Echo(Extra):
     """A kind of echo cancellation, and what a session with it needs."""
 
-    echo = ("client",)
+    echo_kinds = ("client",)
 
     def echo_fields(self, api_version: str) -> "Message":
         """The client's reference, where the api-version knows it; else the service's."""
