@@ -1,4 +1,4 @@
-"""What a copy of this folder relies on: its claims, its map, and the six changes that people make."""
+"""What a copy of this folder relies on: its claims, its map, and the changes that people make."""
 
 import ast
 import difflib

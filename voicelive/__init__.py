@@ -1,8 +1,8 @@
 """Talk to an agent in Azure AI Foundry through the Voice Live API.
 
-     microphone ──20 ms blocks──► Uplink ──append──► Connection ══ WebSocket ══► Voice Live
-     (or a WAV file)                ▲ what was played                            │
-     speaker    ◄── play / interrupt ──┐                                         ▼ events
+     microphone ──blocks──► stages ──► Uplink ──append──► Connection ══ WebSocket ══► Voice Live
+     (or a WAV file)          ▲ what was played                           │
+     speaker    ◄── play / interrupt ──┐                                  ▼ events
      (or a WAV file)                   ├── Conversation.handle(event) ◄── for event in connection
      transcript ◄── what was said ─────┘
 

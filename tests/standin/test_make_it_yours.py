@@ -1,4 +1,4 @@
-"""The six changes that people make, tried from the document itself: each in a copy of this folder."""
+"""The seven changes that people make, tried from the document itself: each in a copy of this folder."""
 
 import os
 import re
@@ -147,6 +147,16 @@ def test_transcripts_go_somewhere_else(
     assert [line.partition(":")[0] for line in lines] == ["user", "agent"]
 
 
+def test_an_extra_is_left_out(copy: Path, stand_in: StandIn, logs: Path, sound: tuple[str, ...]) -> None:
+    change(copy, "Leaving out an extra")
+    (copy / "voicelive" / "extras" / "init.py").unlink()
+
+    command = [sys.executable, "voicelive_agent.py", "--help"]
+    listed = subprocess.check_output(command, cwd=copy, env=environment(PYTHONPATH=""), text=True)
+    assert not re.search(r"^ +init ", listed, re.MULTILINE)
+    assert talk(copy, stand_in, logs, *sound).wait() == 0
+
+
 def test_the_changes_are_those_of_the_table() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     titles = re.findall(r"^## (.*)", text, re.MULTILINE)
@@ -154,7 +164,7 @@ def test_the_changes_are_those_of_the_table() -> None:
     anchors = [re.sub(r"[^a-z -]", "", title.lower()).replace(" ", "-") for title in titles]
     rows = re.findall(r"^\| \[.*\(#(\S+)\) .* (\d+) \|$", text, re.MULTILINE)
     assert rows == [(anchor, str(lines_of(title))) for anchor, title in zip(anchors, titles, strict=True)]
-    assert len(titles) == 6
+    assert len(titles) == 7
 
 
 def lines_of(title: str) -> int:
