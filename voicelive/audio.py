@@ -1,10 +1,12 @@
 """PCM16, 24 kHz, mono: what a source is, and how other formats become it."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 SAMPLE_RATE = 24_000  # frames a second, both ways
 FRAME_BYTES = 2  # one signed 16-bit sample, little-endian
@@ -14,6 +16,7 @@ BLOCK_S = BLOCK_FRAMES / SAMPLE_RATE
 BYTES_A_SECOND = SAMPLE_RATE * FRAME_BYTES
 SILENCE = bytes(BLOCK_BYTES)
 STEP_BYTES = BYTES_A_SECOND // 200  # 5 ms, resampled at a time for a speaker that refuses 24 kHz
+MEMORY_S = 1.0  # for so long the loudness of a channel is remembered
 BACKLOG_BLOCKS = 100  # so many are kept where nobody fetches them: one second of a microphone's
 
 Format = tuple[int, int]  # frames a second, channels
@@ -40,13 +43,34 @@ class Source(Protocol):
         """End a blocked `next()`. Any thread may call, more than once."""
 
 
-class Converter:
-    """PCM16 of one format, piece by piece, to another; mono in between."""
+class Loudest:
+    """Picks one of several channels: a voice is often on one alone, and two of opposite phases cancel out."""
 
-    def __init__(self, source: Format = OURS, target: Format = OURS) -> None:
+    def __init__(self, channels: int) -> None:
+        self._energy = np.zeros(channels)  # of each channel, over the last second or so
+        self._picked = 0
+
+    def __call__(self, samples: NDArray[np.int16], seconds: float) -> NDArray[np.int16]:
+        """The loudest channel of samples of shape (frames, channels): another than so far where that is twice
+        as strong."""
+        self._energy *= math.exp(-seconds / MEMORY_S)
+        self._energy += np.square(samples, dtype=np.float64).sum(axis=0)
+        best = int(np.argmax(self._energy))
+        if self._energy[best] > 2 * self._energy[self._picked]:
+            self._picked = best
+        return samples[:, self._picked]
+
+
+class Converter:
+    """PCM16 of one format, piece by piece, to another; mono in between: the loudest channel, or `channel`,
+    counted from 1."""
+
+    def __init__(self, source: Format = OURS, target: Format = OURS, channel: int | None = None) -> None:
         self.delay_s = 0.0  # so much of what came in has not come out yet
         self._source = source
         self._target = target
+        self._channel = channel
+        self._loudest = Loudest(source[1])
         self._resampler: soxr.ResampleStream | None = None
         if source[0] != target[0]:
             # Of variable rate, because soxr's other kind holds back tens of milliseconds at a time.
@@ -57,16 +81,17 @@ class Converter:
         (rate, channels), (target_rate, target_channels) = self._source, self._target
         frames = len(pcm) // (FRAME_BYTES * channels)
         samples = np.frombuffer(pcm, dtype="<i2", count=frames * channels)
-        mono = samples.reshape(-1, channels).mean(axis=1).astype(np.int16)
+        every = samples.reshape(-1, channels)
+        mono = every[:, self._channel - 1] if self._channel else self._loudest(every, frames / rate)
         if self._resampler:
             mono = self._resampler.resample_chunk(mono, last=last)
         self.delay_s += frames / rate - len(mono) / target_rate
         return bytes(np.repeat(mono, target_channels).tobytes())
 
 
-def captures(format: Format, callback: Callback) -> Callback:
-    """What takes buffers of another format, in place of a callback that takes ours."""
-    convert = Converter(source=format)
+def captures(format: Format, callback: Callback, channel: int | None = None) -> Callback:
+    """What takes buffers of another format, of which one channel counts, in place of a callback for ours."""
+    convert = Converter(format, channel=channel)
 
     def take(buffer: memoryview, heard_at: float) -> None:
         heard_at -= convert.delay_s

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, cast
@@ -103,5 +102,4 @@ def missing_plugin() -> str:
     folder = Path(os.environ.get("XDG_RUNTIME_DIR") or "/nonexistent")
     if (folder / "pipewire-0").exists():
         return "pipewire-alsa"
-    is_pulseaudio = (folder / "pulse" / "native").exists() or os.environ.get("PULSE_SERVER")
-    return "libasound2-plugins" if is_pulseaudio and sys.platform == "linux" else ""
+    return "libasound2-plugins" if (folder / "pulse" / "native").exists() else ""

@@ -24,7 +24,7 @@ from voicelive.devices import (
     import_sounddevice,
     missing_plugin,
 )
-from voicelive.errors import VoiceLiveError
+from voicelive.errors import EXIT_USAGE, VoiceLiveError
 from voicelive.playback import Playback
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ CLOSE_TIMEOUT_S = 0.5
 PIECE_BYTES = BYTES_A_SECOND // 100  # 10 ms, in which the microphone's sound leaves
 # What PortAudio is asked for. It chooses the block size: to fill one of 20 ms, it waits for 40 over ALSA.
 LATENCY: dict[Kind, float | Literal["low"]] = {"input": 0.02, "output": "low"}
+MOST_CHANNELS = 18  # of a sound card; a device with more is a plugin, which makes as many as it is asked for
 STALL_S = 1.0  # without a callback, after which a device counts as lost
 WAKE_S = 5.0  # the same for one that wakes up: a suspended card, HDMI, a Bluetooth headset
 STEADY_S = 0.5  # of callbacks without a gap of GAP_S: the device is awake
@@ -44,14 +45,18 @@ REFUSED_FORMAT = (-9997, -9998)  # PortAudio: invalid sample rate, invalid numbe
 class Microphone:
     """A sound card's microphone as a Source. PortAudio's thread fills a queue, iteration empties it."""
 
-    def __init__(self, wanted: str | None = None) -> None:
-        """Open the device that `wanted`, a number or a part of its name, means. Raises VoiceLiveError."""
+    def __init__(self, wanted: str | None = None, channel: int | None = None) -> None:
+        """Open the device that `wanted`, a number or a part of its name, means; its loudest channel is heard,
+        or `channel`, counted from 1.
+
+        Raises VoiceLiveError.
+        """
         # Blocks from the callback to the iteration; None, put by close(), ends it.
         self._blocks: queue.SimpleQueue[tuple[bytes, float] | None] = queue.SimpleQueue()
         self.dropped = 0  # blocks that nobody fetched in time
         self._piece = bytearray()  # of the next block; PortAudio's thread alone has it
         self.captured_at = 0.0  # when the first frame of the newest block was heard
-        self.stream = Stream("input", wanted, self._put)
+        self.stream = Stream("input", wanted, self._put, channel)
 
     @property
     def name(self) -> str:
@@ -113,7 +118,9 @@ class Stream:
     passes is converted.
     """
 
-    def __init__(self, kind: Kind, wanted: str | None, callback: Callback) -> None:
+    def __init__(
+        self, kind: Kind, wanted: str | None, callback: Callback, channel: int | None = None
+    ) -> None:
         """Open it. PortAudio's thread calls `callback`, for 24 kHz mono, with as much at a time as it thinks
         best.
 
@@ -125,6 +132,7 @@ class Stream:
         self.format = OURS  # the device's
         self.latency: float | Literal["low", "high"] = LATENCY[kind]
         self._wanted = wanted
+        self._channel = channel  # of a microphone
         self._callback = self._pass = callback  # the second is for the device's format
         self._stream: Any = None
         self._device = -1  # its number, by which two of one name are told apart
@@ -140,8 +148,9 @@ class Stream:
     def about(self) -> str:
         """Its name, the host API, and the format where that is another than ours, for people."""
         rate, channels = self.format
-        resampled = f"resampled from {rate} Hz, {channels} channels"
-        return f"{self.name}, {self._api}, {f'{rate} Hz' if self.format == OURS else resampled}"
+        resampled = "" if rate == SAMPLE_RATE else "resampled from "
+        many = f", {channels} channels" if channels > 1 else ""
+        return f"{self.name}, {self._api}, {resampled}{rate} Hz{many}"
 
     @property
     def is_lost(self) -> bool:
@@ -199,8 +208,11 @@ class Stream:
         self.name, self._api = str(info["name"]), api_name(sd, device)
         if self._wanted:  # numbers may change when PortAudio starts anew
             self._wanted = self.name
-        adapted = captures if self.kind == "input" else plays
-        self._pass = self._callback if self.format == OURS else adapted(self.format, self._callback)
+        self._pass = self._callback
+        if self.format != OURS and self.kind == "input":
+            self._pass = captures(self.format, self._callback, self._channel)
+        elif self.format != OURS:
+            self._pass = plays(self.format, self._callback)
         self._called_at = self._steady_since = time.monotonic()
         self._is_awake = False
         self._stream.start()
@@ -212,8 +224,7 @@ class Stream:
     def _first_that_opens(self, sd: ModuleType, device: int, info: dict[str, Any]) -> Any:
         """The stream in the first format that the device does not refuse."""
         rates = SAMPLE_RATE, int(info["default_samplerate"])
-        most = int(info[f"max_{self.kind}_channels"])
-        formats = list(dict.fromkeys(product(rates, (1, min(2, most), most))))  # each once
+        formats = list(dict.fromkeys(product(rates, self._channel_counts(info))))  # each once
         for self.format in formats:
             try:
                 return self._opened(sd, device)
@@ -222,6 +233,18 @@ class Stream:
                     raise
                 log.info("%s refuses %d Hz, %d channels", info["name"], *self.format)
         raise AssertionError("unreachable")
+
+    def _channel_counts(self, info: dict[str, Any]) -> list[int]:
+        """With how many channels to open it, the best first: a microphone with all that it has."""
+        most = int(info[f"max_{self.kind}_channels"])
+        if self.kind == "output":
+            return [1, min(2, most), most]
+        if self._channel is not None and not 1 <= self._channel <= most:
+            raise VoiceLiveError(
+                f"{info['name']} has {most} channels, no channel {self._channel}.", "", EXIT_USAGE
+            )
+        least = self._channel or 1
+        return [most if most <= MOST_CHANNELS else max(2, least), max(2, least), least, most]
 
     def _opened(self, sd: ModuleType, device: int) -> Any:
         open_raw = sd.RawInputStream if self.kind == "input" else sd.RawOutputStream

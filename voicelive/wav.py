@@ -40,12 +40,13 @@ class TimedSource:
 class WavSource(TimedSource):
     """A WAV file as a Source: 16-bit PCM of any rate and channel count, as fast as it would be spoken."""
 
-    def __init__(self, path: Path, then: Iterable[bytes] = ()) -> None:
-        """Open the file; blocks of `then` follow it.
+    def __init__(self, path: Path, then: Iterable[bytes] = (), channel: int | None = None) -> None:
+        """Open the file, of which the loudest channel is heard, or `channel`, counted from 1; blocks of
+        `then` follow it.
 
         Raises VoiceLiveError (exit code 2) for one that is no 16-bit PCM WAV.
         """
-        super().__init__(shown(path), chain(self._converted(), then))
+        super().__init__(shown(path), chain(self._converted(channel), then))
         try:
             self._file = wave.open(str(path), "rb")  # noqa: SIM115  closed by the iteration
             if self._file.getsampwidth() != FRAME_BYTES:
@@ -57,11 +58,14 @@ class WavSource(TimedSource):
             raise failures.unusable_file(path, error.strerror or error) from error
         if not (self._file.getnframes() and self._file.getframerate()):
             raise failures.unusable_file(path, "no sound in it")
+        there = self._file.getnchannels()
+        if channel is not None and not 1 <= channel <= there:
+            raise failures.unusable_file(path, f"it has {there} channels, no channel {channel}")
 
-    def _converted(self) -> Iterator[bytes]:
-        """Pieces of about 20 ms at 24 kHz, all channels mixed into one."""
+    def _converted(self, channel: int | None) -> Iterator[bytes]:
+        """Pieces of about 20 ms at 24 kHz, mono."""
         with self._file as file:
-            convert = Converter((file.getframerate(), file.getnchannels()))
+            convert = Converter((file.getframerate(), file.getnchannels()), channel=channel)
             while pcm := file.readframes(file.getframerate() // 50 or 1):
                 yield convert(pcm)
             yield convert(b"", last=True)

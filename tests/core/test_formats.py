@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from voicelive.audio import SAMPLE_RATE, Format, captures, plays
+from voicelive.audio import SAMPLE_RATE, Converter, Format, Loudest, captures, plays
 
 FORMATS = [(48_000, 2), (44_100, 1), (16_000, 1), (8_000, 1), (24_000, 2), (96_000, 8)]
 HERTZ = 440
@@ -64,3 +64,42 @@ def test_what_a_speaker_plays_is_told_when_it_sounds(format: Format) -> None:
     heard = np.frombuffer(sound, dtype="<i2").astype(float).reshape(-1, channels)
     assert np.all(heard[:, :1] == heard), "the same on all channels"
     assert lag_s(heard[:, 0], rate) == pytest.approx(0, abs=3e-4)
+
+
+@pytest.mark.parametrize("channels", [2, 6, 8, 18])
+@pytest.mark.parametrize("rate", [SAMPLE_RATE, 48_000])
+def test_a_voice_on_one_of_many_channels_arrives_as_loud_as_it_is(rate: int, channels: int) -> None:
+    time_s = np.arange(rate) / rate
+    every = np.random.default_rng(1).normal(0, 30, (rate, channels))  # hiss, 40 dB below the voice
+    every[rate // 4 :, channels - 1] += 8000 * np.sin(2 * np.pi * 440 * time_s[rate // 4 :])
+
+    heard = Converter((rate, channels))
+    pieces = [heard(piece.astype("<i2").tobytes()) for piece in np.split(every, 50)]
+
+    sound = np.frombuffer(b"".join(pieces), "<i2").astype(float)
+    voice = sound[SAMPLE_RATE // 4 + 480 : -480]
+    assert np.sqrt(np.mean(voice**2)) == pytest.approx(8000 / np.sqrt(2), rel=0.02)
+
+
+def test_two_channels_of_opposite_phases_do_not_cancel_out() -> None:
+    wave = 8000 * np.sin(np.arange(SAMPLE_RATE) / 10)
+
+    both = np.stack([wave, -wave], 1).astype("<i2").tobytes()
+    heard = np.frombuffer(Converter((SAMPLE_RATE, 2))(both), "<i2")
+
+    assert np.max(np.abs(heard)) == pytest.approx(8000, rel=0.01)
+
+
+def test_a_channel_that_is_named_is_heard_however_soft_it_is() -> None:
+    both = np.stack([np.full(480, 9000), np.full(480, 7)], 1).astype("<i2").tobytes()
+
+    assert set(np.frombuffer(Converter((SAMPLE_RATE, 2), channel=2)(both), "<i2")) == {7}
+
+
+def test_another_channel_is_taken_only_where_it_is_clearly_louder() -> None:
+    pick = Loudest(2)
+    first = np.array([[100, 0]] * 480, dtype=np.int16)
+    alike = np.array([[100, 120]] * 480, dtype=np.int16)
+    louder = np.array([[100, 400]] * 480, dtype=np.int16)
+
+    assert [int(pick(block, 0.02)[0]) for block in (first, alike, alike, louder)] == [100, 100, 100, 400]

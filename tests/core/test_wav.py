@@ -50,7 +50,7 @@ def test_a_file_of_any_rate_and_channel_count_becomes_24_khz_mono(
     assert len(pcm) == pytest.approx(SAMPLE_RATE / 2, abs=2), "nothing is lost, and nothing added"
     spectrum = np.abs(np.fft.rfft(pcm))
     assert np.argmax(spectrum) * SAMPLE_RATE / len(pcm) == pytest.approx(440, abs=2)
-    assert np.sqrt(np.mean(pcm**2)) == pytest.approx(16_000 / channels / np.sqrt(2), rel=0.05)
+    assert np.sqrt(np.mean(pcm**2)) == pytest.approx(16_000 / np.sqrt(2), rel=0.05)
 
 
 def test_blocks_come_as_fast_as_they_would_be_spoken(tmp_path: Path) -> None:
@@ -193,3 +193,10 @@ def test_a_sink_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         WavSink(tmp_path / "no folder" / "out.wav")
 
     assert failure.value.exit_code == EXIT_USAGE
+
+
+def test_a_channel_that_a_file_does_not_have_is_refused(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "in.wav", 24_000, 2, seconds=0.1)
+    for channel in (0, 3):
+        with pytest.raises(VoiceLiveError, match=f"it has 2 channels, no channel {channel}"):
+            WavSource(path, channel=channel)

@@ -21,6 +21,9 @@ class Options:
     output: Annotated[Path | None, "WAV file in place of the speaker."] = None
     input_device: Annotated[str | None, "Microphone: its number or a part of its name."] = None
     output_device: Annotated[str | None, "Speaker: its number or a part of its name."] = None
+    input_channel: Annotated[int | None, "Channel of the microphone or file, from 1; else the loudest."] = (
+        None
+    )
     no_mic: Annotated[bool, "Type only; ends when stdin does and all was heard."] = False
 
 

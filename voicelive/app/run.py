@@ -183,9 +183,9 @@ def open_source(options: Options, note: Callable[[str], None] = log.info) -> Sou
     if options.no_mic:
         return TimedSource("none: type instead", repeat(SILENCE))
     if options.input:
-        return WavSource(options.input)
+        return WavSource(options.input, channel=options.input_channel)
     try:
-        return Microphone(options.input_device)
+        return Microphone(options.input_device, options.input_channel)
     except VoiceLiveError as failure:
         if not options.sample or failure.exit_code == EXIT_USAGE:
             raise

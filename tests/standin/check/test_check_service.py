@@ -144,7 +144,7 @@ def test_what_the_service_says_of_a_key_is_not_shown() -> None:
 
 
 def test_a_host_that_cannot_be_is_no_bug(tmp_path: Path) -> None:
-    path = fake_az(tmp_path / "bin")
+    path = fake_az(tmp_path / "bin", token="no-part-of-a-host")
     checked = Checked("--endpoint", "https://a..services.ai.azure.com", *NAMED, *FILES, PATH=path)
 
     assert "No connection to a..services.ai.azure.com" in checked.found("name", "FAILED")
