@@ -205,7 +205,7 @@ def test_a_microphone_is_listened_to_and_a_tone_played(
         heard = np.frombuffer(recording.pcm, "<i2").astype(float)
 
     assert checked.exit_code == 0, checked.text
-    assert re.search(r"ALSA, 24000 Hz, 2 channels; level -19 dBFS, peak -14 dBFS", checked.found("microphone"))
+    assert "ALSA, 24000 Hz, 2 channels; level -19 dBFS, peak -14 dBFS" in checked.found("microphone")
     assert "a tone was played" in checked.found("speaker")
     loudest = np.argmax(np.abs(np.fft.rfft(heard))) * SAMPLE_RATE_HZ / len(heard)
     assert abs(loudest - 440) < 3
