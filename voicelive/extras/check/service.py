@@ -3,7 +3,7 @@
 import json
 import socket
 import ssl
-import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -20,7 +20,7 @@ from voicelive.connection import CONNECT_TIMEOUT_S, Connection, proxy_before
 from voicelive.errors import VoiceLiveError
 from voicelive.extras.check.report import Report
 from voicelive.library import open_connection
-from voicelive.reconnect import NO_ANSWER_S, SESSION_TIMEOUT_S
+from voicelive.reconnect import GOODBYE_S, NO_ANSWER_S, SESSION_TIMEOUT_S
 from voicelive.service import Service
 from voicelive.session import (
     ANSWER_REQUEST,
@@ -142,7 +142,7 @@ class Line:
         self._connection = connection
         self._first_message = first_message
         self._offer = offer
-        self._events = iter(connection)
+        self._events = connection.events()
 
     def create(self) -> str:
         """Ask for the session: its id and model."""
@@ -173,43 +173,34 @@ class Line:
         self, kind: str, timeout_s: float, late: Callable[[float], VoiceLiveError] = failures.no_session
     ) -> Message:
         """The next event of a kind. Raises VoiceLiveError for an error, the end, or none in time."""
-        expired, refusal = threading.Event(), None
-
-        def expire() -> None:
-            expired.set()
-            self._connection.close()  # ends the iteration
-
-        timer = threading.Timer(timeout_s, expire)
-        timer.daemon = True
-        timer.start()
-        try:
-            for event in self._events:
-                match event:
-                    case {"type": "error", "error": Mapping() as error}:
-                        self._refused, failure = error, failures.service_error(error)
-                        _, what = without_refused(self._first_message, error, self._offer)
-                        if what or not failures.is_refusal(failure):
-                            raise failure
-                        if refusal:  # to a session that was asked for once
-                            raise failures.voice_agent()
-                        refusal = failure
-                    case {"type": found, "session": Mapping()} | {"type": found, "delta": _} if found == kind:
-                        return event
-        finally:
-            timer.cancel()
+        give_up_at, refusal = time.monotonic() + timeout_s, None
+        for event in self._events:
+            match event:
+                case {"type": "error", "error": Mapping() as error}:
+                    self._refused, failure = error, failures.service_error(error)
+                    _, what = without_refused(self._first_message, error, self._offer)
+                    if what or not failures.is_refusal(failure):
+                        raise failure
+                    if refusal:  # to a session that was asked for once
+                        raise failures.voice_agent()
+                    refusal = failure
+                case {"type": found, "session": Mapping()} | {"type": found, "delta": _} if (
+                    event and found == kind
+                ):
+                    return event
+            if time.monotonic() > give_up_at:
+                raise refusal or late(timeout_s)
         if refusal:
             raise refusal
-        if expired.is_set():
-            raise late(timeout_s)
         raise failures.connection_ended(self._connection.close_code, self._connection.close_reason)
 
     def close(self) -> None:
         """Say goodbye."""
-        goodbye = threading.Thread(target=self._connection.close, name="goodbye")
-        goodbye.start()
+        self._connection.say_goodbye()
+        cut_at = time.monotonic() + GOODBYE_S
         for _ in self._events:
-            pass
-        goodbye.join()
+            if time.monotonic() > cut_at:
+                self._connection.cut()
 
 
 def differences(asked: Message, got: Message, path: str = "") -> list[str]:
