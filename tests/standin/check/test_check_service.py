@@ -96,17 +96,6 @@ def test_a_field_that_the_service_does_not_take_is_left_out_as_in_a_conversation
     assert "once more, without nonsense" in checked.text
 
 
-def test_a_service_that_refuses_the_reference_is_asked_without_as_in_a_conversation() -> None:
-    with StandIn(faults=["no-client-reference"]) as stand_in:
-        asked = ("--endpoint", stand_in.endpoint, *NAMED, *FILES, "--echo-cancellation", "client")
-        checked = Checked(*asked)
-
-    assert checked.exit_code == 0
-    assert checked.text.count("session.created") == 2
-    assert "once more, without the client's echo reference" in checked.text
-    assert checked.found("session.updated").startswith("all as asked for")
-
-
 def test_a_session_that_is_never_accepted() -> None:
     with StandIn(faults=["no-session"]) as stand_in:
         url = stand_in.endpoint.replace("http", "ws") + "/voice-live/realtime?api-version=2026-07-15"
