@@ -98,7 +98,7 @@ def interrupted_late_and_cut_off(service: ScriptedService, began: float) -> None
 
 def test_the_service_gets_both_channels(stand_in: StandIn, logs: Path, sound: tuple[str, ...]) -> None:
     before = len(stand_in.sessions)
-    command = ("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, *IN_STEREO, "--record")
+    command = ("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, *IN_STEREO)
     program = Program(*command, log_dir=logs)
 
     assert program.wait() == 0, program.stderr
