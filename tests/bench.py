@@ -6,7 +6,6 @@ callback stream (bench_bare.py). docs/bench.md says what each row means.
 
 import argparse
 import datetime
-import math
 import os
 import platform
 import re
@@ -21,8 +20,8 @@ import bench_echo
 import bench_gaps
 import bench_latency
 import bench_process
-from bench_talkers import Figures
-from pulseaudio import UnavailableError
+from bench_talkers import Compared
+from pulseaudio import ORDINARY, UnavailableError
 from soundcard import VirtualSoundCard, virtual_sound_card
 
 SWITCH_S = 0.0005  # a thread that notes an arrival need not wait Python's 5 ms for another one
@@ -30,7 +29,7 @@ ROUNDS = 15
 
 PORTAUDIO = "import sounddevice; print(sounddevice.get_portaudio_version()[1])"
 
-Measure = Callable[[VirtualSoundCard, int], tuple[Figures, Figures]]
+Measure = Callable[[VirtualSoundCard, int], Compared]
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def main() -> int:
         return refuse("The bench needs PulseAudio's virtual sound card, and that needs Linux.")
     sys.setswitchinterval(SWITCH_S)
     try:
-        with virtual_sound_card() as card:
+        with virtual_sound_card(ORDINARY) as card:
             print(f"{machine(card)}\n")
             for line in table(card, options.only, max(1, options.rounds)):
                 print(line, flush=True)
@@ -149,26 +148,29 @@ def machine(card: VirtualSoundCard) -> str:
 
 def table(card: VirtualSoundCard, groups: Sequence[str], rounds: int) -> Iterator[str]:
     """The table in Markdown, line by line as it is measured."""
-    yield f"| {'':44} | unit | {'median':>7} | {'worst':>7} | {'floor':>7} | {'worst':>7} | ratio |"
-    yield f"|{'-' * 46}|------|{('-' * 8 + ':|') * 4}------:|"
+    yield f"| {'':44} | unit |  median |   worst |   floor |   worst | quickstart |   worst |"
+    yield f"|{'-' * 46}|------|{('-' * 8 + ':|') * 4}-----------:|--------:|"
     for group in groups:
         measure, rows = GROUPS[group]
         try:
-            ours, floor = measure(card, rounds)
+            figures = measure(card, rounds)
         except (TimeoutError, subprocess.TimeoutExpired) as reason:
             yield f"| {group:44} | not measured: {reason}"
             continue
         for row in rows:
-            yield line(row, ours[row.key], floor.get(row.key, []))
+            yield line(row, [by_key.get(row.key, []) for by_key in figures])
 
 
-def line(row: Row, ours: Sequence[float], floor: Sequence[float]) -> str:
-    """One row: median and worst of the client and of the floor, and what one median is of the other."""
-    cells = [statistics.median(ours), max(ours)]
-    cells += [statistics.median(floor), max(floor)] if floor else [math.nan, math.nan]
-    shown = [f"{cell:7.{row.digits}f}" if math.isfinite(cell) else f"{'-':>7}" for cell in cells]
-    ratio = f"{cells[0] / cells[2]:5.2f}" if cells[2] > 0 else f"{'-':>5}"
-    return f"| {row.text:44} | {row.unit:4} | {' | '.join(shown)} | {ratio} |"
+def line(row: Row, figures: Sequence[Sequence[float]]) -> str:
+    """One row: median and worst of the client, of the floor, and of the quickstart where it was measured."""
+    cells = [f"| {row.text:44} | {row.unit:4}"]
+    for one, width in zip([*figures, []][:3], (7, 7, 10), strict=True):
+        for told in (statistics.median(one), max(one)) if one else ():
+            cells.append(f"{told:{width}.{row.digits}f}")
+            width = 7
+        if not one:
+            cells += [f"{'-':>{width}}", f"{'-':>7}"]
+    return " | ".join(cells) + " |"
 
 
 if __name__ == "__main__":

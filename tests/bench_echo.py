@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from bench_latency import noise
-from bench_talkers import Client, Figures, client
+from bench_talkers import Client, Compared, client
 from numpy.typing import NDArray
 from pulseaudio import SAMPLE_RATE_HZ, SPEAKER
 from soundcard import VirtualSoundCard
@@ -66,7 +66,7 @@ def converse(talker: Client) -> None:
             time.sleep(TURN_S)
 
 
-def echo(card: VirtualSoundCard, _: int) -> tuple[Figures, Figures]:
+def echo(card: VirtualSoundCard, _: int) -> Compared:
     """The lag of the echo behind the reference from the third second on. There is no floor."""
     with client(card, *IN_STEREO, PULSE_SOURCE=SPEAKER) as talker:
         talker.wait_for_microphone()

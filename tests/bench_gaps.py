@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from bench_latency import audible, noise
-from bench_talkers import Figures, Start, Talker, both
+from bench_talkers import Compared, Figures, Start, Talker, both
 from pulseaudio import SAMPLE_RATE_HZ
 from soundcard import VirtualSoundCard
 
@@ -22,7 +22,7 @@ OVER_FRAMES = SAMPLE_RATE_HZ  # after a second of silence a reply is over; no ho
 BUSY = [sys.executable, "-c", "while True: pass"]
 
 
-def busy(card: VirtualSoundCard, _: int) -> tuple[Figures, Figures]:
+def busy(card: VirtualSoundCard, _: int) -> Compared:
     """Replies that are sent at once while every core is busy: their holes."""
 
     def measure(start: Start) -> Figures:
@@ -40,7 +40,7 @@ def busy(card: VirtualSoundCard, _: int) -> tuple[Figures, Figures]:
     return both(card, measure)
 
 
-def late(card: VirtualSoundCard, _: int) -> tuple[Figures, Figures]:
+def late(card: VirtualSoundCard, _: int) -> Compared:
     """Replies in pieces that come up to MOST_LATE_S later than real time: silence beyond what was late."""
 
     def measure(start: Start) -> Figures:

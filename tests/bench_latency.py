@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 
 import numpy as np
-from bench_talkers import Figures, Start, Talker, both
+from bench_talkers import Compared, Figures, Start, Talker, all_three
+from bench_voice import bursts
 from numpy.typing import NDArray
-from pulseaudio import MICROPHONE, SAMPLE_RATE_HZ
-from soundcard import BLOCK_FRAMES, Recording, VirtualSoundCard
+from pulseaudio import SAMPLE_RATE_HZ
+from soundcard import Recording, VirtualSoundCard
 
 TIMEOUT_S = 5
 AUDIBLE = 100  # of 32768; what is played here is 80 times as loud
 SILENT_FRAMES = SAMPLE_RATE_HZ // 5  # so long a silence is one
 ROUNDS_EACH = 3  # in one conversation
-CLOCK_STEP_FRAMES = 37  # prime: meets the end of many pieces, whatever their length
-BURST_FRAMES = SAMPLE_RATE_HZ // 10
-BURST_EVERY_FRAMES = SAMPLE_RATE_HZ * 2 // 5
 
 
 def noise(seconds: float, seed: int = 0) -> bytes:
@@ -58,7 +56,7 @@ def reply(talker: Talker, recording: Recording, seconds: float, seed: int) -> fl
     return 1000 * (heard - told)
 
 
-def replies(card: VirtualSoundCard, rounds: int) -> tuple[Figures, Figures]:
+def replies(card: VirtualSoundCard, rounds: int) -> Compared:
     """Conversations of a short reply, then some rounds of a long one that is cut off and a short one."""
 
     def measure(start: Start) -> Figures:
@@ -72,7 +70,7 @@ def replies(card: VirtualSoundCard, rounds: int) -> tuple[Figures, Figures]:
                     one_round(talker, recording, seed, figures)
         return figures
 
-    return both(card, measure)
+    return all_three(card, measure)
 
 
 def one_round(talker: Talker, recording: Recording, seed: int, figures: Figures) -> None:
@@ -84,38 +82,19 @@ def one_round(talker: Talker, recording: Recording, seed: int, figures: Figures)
     last_sound(recording)
 
 
-def microphone(card: VirtualSoundCard, rounds: int) -> tuple[Figures, Figures]:
-    """Bursts at the microphone; how much later the block with their first frame is on the other side.
-
-    They come at evenly spread distances from the edge of a 20 ms block.
-    """
-    step = BURST_EVERY_FRAMES + BLOCK_FRAMES // rounds
-    speech = b"".join(noise(0.1, seed) + bytes(2 * (step - BURST_FRAMES)) for seed in range(rounds))
+def microphone(card: VirtualSoundCard, rounds: int) -> Compared:
+    """Bursts at the microphone, which nobody else listens to; how much later each is on the other side."""
 
     def measure(start: Start) -> Figures:
-        with start() as talker, card.recording(MICROPHONE) as recording:
+        with start() as talker:
             talker.wait_for_microphone()
-            card.speak(speech).wait(TIMEOUT_S + rounds)
-            recording.wait_for(lambda pcm: len(onsets(pcm)) >= rounds, TIMEOUT_S)
-            wait_for_frames(recording, SAMPLE_RATE_HZ // 2)
-            began = clock(recording)
-            sounded = [began + frame / SAMPLE_RATE_HZ for frame in onsets(recording.pcm)]
+            sounded = bursts(card.environment, "mic_feed", rounds)
             arrived = arrivals(list(talker.blocks))
         if len(arrived) != rounds:
             raise TimeoutError(f"of {rounds} bursts, {len(arrived)} arrived whole")
         return {"microphone": [1000 * (there - here) for there, here in zip(arrived, sounded, strict=True)]}
 
-    return both(card, measure)
-
-
-def clock(recording: Recording) -> float:
-    """When the first frame of a recording sounded, told by all of it.
-
-    A recording comes in pieces of a few ms, of which the last frame is the freshest: none can come
-    before it has sounded, and the one that came soonest is taken to have come at once.
-    """
-    frames = range(0, len(recording.pcm) // 2, CLOCK_STEP_FRAMES)
-    return min(recording.arrived_at(frame) - (frame + 1) / SAMPLE_RATE_HZ for frame in frames)
+    return all_three(card, measure)
 
 
 def onsets(pcm: bytes) -> list[int]:

@@ -6,11 +6,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from bench_latency import audible, last_sound, noise
-from bench_talkers import Figures, Start, Talker, bare_stream, both, client, slow_az
+from bench_talkers import (
+    Client,
+    Compared,
+    Figures,
+    Start,
+    Talker,
+    bare_stream,
+    both,
+    client,
+    quickstart,
+    slow_az,
+)
 from program import ROOT, environment
 from soundcard import VirtualSoundCard
 
@@ -26,19 +38,24 @@ DefaultAzureCredential().get_token("https://ai.azure.com/.default")
 """
 
 
-def start(card: VirtualSoundCard, rounds: int) -> tuple[Figures, Figures]:
+def start(card: VirtualSoundCard, rounds: int) -> Compared:
     """Process start to the first block at the service. The floor: Python, azure-identity, and the token."""
-    heard = []
-    for _ in range(rounds):
-        with client(card, signs_in=True) as talker:
-            heard.append(1000 * (talker.wait_for_microphone() - talker.started_at))
+
+    def measure(start: Callable[..., AbstractContextManager[Client]]) -> list[float]:
+        heard = []
+        for _ in range(rounds):
+            with start(card, signs_in=True) as talker:
+                heard.append(1000 * (talker.wait_for_microphone() - talker.started_at))
+        return heard
+
+    ours = measure(client)
     with tempfile.TemporaryDirectory(prefix="voicelive-bench-") as folder:
         path = slow_az(Path(folder))
         token = [run_ms("-c", TOKEN_ALONE, PATH=path) for _ in range(rounds)]
-    return {"start": heard}, {"start": token}
+    return {"start": ours}, {"start": token}, {"start": measure(quickstart)}
 
 
-def show_help(_: VirtualSoundCard, rounds: int) -> tuple[Figures, Figures]:
+def show_help(_: VirtualSoundCard, rounds: int) -> Compared:
     """The whole process that shows the help. The floor: Python alone."""
     shown = [run_ms(str(ROOT / "voicelive_agent.py"), "--help") for _ in range(rounds)]
     return {"help": shown}, {"help": [run_ms("-c", "pass") for _ in range(rounds)]}
@@ -52,7 +69,7 @@ def run_ms(*arguments: str, **variables: str) -> float:
     return 1000 * (time.monotonic() - began)
 
 
-def conversation(card: VirtualSoundCard, _: int) -> tuple[Figures, Figures]:
+def conversation(card: VirtualSoundCard, _: int) -> Compared:
     """CPU and memory with the microphone running and a turn in each window.
 
     The floor: both streams, and all that the client imports.
@@ -60,6 +77,7 @@ def conversation(card: VirtualSoundCard, _: int) -> tuple[Figures, Figures]:
     return (
         measure_conversation(client(card, signs_in=True)),
         measure_conversation(bare_stream(card, "--imports")),
+        measure_conversation(quickstart(card, signs_in=True)),
     )
 
 
@@ -87,7 +105,7 @@ def have_turn(talker: Talker, seed: int) -> None:
     talker.end_reply()
 
 
-def burst(card: VirtualSoundCard, _: int) -> tuple[Figures, Figures]:
+def burst(card: VirtualSoundCard, _: int) -> Compared:
     """Ten minutes of speech at once: the memory they take, and how soon they fall silent."""
     pcm = noise(BURST_S)
 

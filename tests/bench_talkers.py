@@ -49,9 +49,17 @@ Start = Callable[[], AbstractContextManager[Talker]]
 Figures = dict[str, list[float]]  # key of a row -> its figures, one a round
 
 
-def both(card: VirtualSoundCard, measure: Callable[[Start], Figures]) -> tuple[Figures, Figures]:
+Compared = tuple[Figures, ...]  # the client's figures, the floor's and perhaps the quickstart's
+
+
+def both(card: VirtualSoundCard, measure: Callable[[Start], Figures]) -> Compared:
     """Measure the client and, in the same way, the bare stream."""
     return measure(lambda: client(card)), measure(lambda: bare_stream(card))
+
+
+def all_three(card: VirtualSoundCard, measure: Callable[[Start], Figures]) -> Compared:
+    """The same, and a client with the quickstart's manners."""
+    return *both(card, measure), measure(lambda: quickstart(card))
 
 
 class Client:
@@ -133,6 +141,34 @@ def client(card: VirtualSoundCard, *options: str, signs_in: bool = False, **more
 
     With `signs_in` over TLS, with a token that takes the CLI 0.3 s.
     """
+
+    def start(endpoint: str, folder: Path, variables: dict[str, str]) -> Program:
+        arguments = ("project", "--endpoint", endpoint, *NAMED, *options)
+        return Program(*arguments, log_dir=folder, env=variables)
+
+    with served(card, start, signs_in, **more) as talker:
+        yield talker
+
+
+@contextmanager
+def quickstart(card: VirtualSoundCard, signs_in: bool = False) -> Iterator[Client]:
+    """A client with the manners of Microsoft's quickstart."""
+
+    def start(endpoint: str, folder: Path, variables: dict[str, str]) -> Program:
+        return Program(endpoint, log_dir=folder, script="tests/bench_quickstart.py", env=variables)
+
+    with served(card, start, signs_in) as talker:
+        yield talker
+
+
+@contextmanager
+def served(
+    card: VirtualSoundCard,
+    start: Callable[[str, Path, dict[str, str]], Program],
+    signs_in: bool = False,
+    **more: str,
+) -> Iterator[Client]:
+    """A program against a service of our own."""
     service = ScriptedService()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="voicelive-bench-")))
@@ -145,15 +181,13 @@ def client(card: VirtualSoundCard, *options: str, signs_in: bool = False, **more
             endpoint = f"https://localhost:{port}"
             variables |= {"PATH": slow_az(folder), "SSL_CERT_FILE": str(trusted)}
         started_at = time.monotonic()
-        arguments = ("project", "--endpoint", endpoint, *NAMED, *options)
-        program = Program(*arguments, log_dir=folder, env=environment(**variables))
+        program = start(endpoint, folder, environment(**variables))
         try:
             yield Client(service, program, started_at)
         except TimeoutError as reason:
             raise TimeoutError(f"{reason}; the client said: {program.stderr[-300:]!r}") from None
         finally:
-            if program.process.poll() is None:
-                program.type("q")
+            program.process.terminate()
             program.wait()
 
 

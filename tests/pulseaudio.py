@@ -16,11 +16,18 @@ MICROPHONE = "mic_feed.monitor"
 
 # Without rewinds the sinks never render more than 50 ms ahead, and latency is the clients' alone.
 SINK_ARGUMENTS = f"format=s16le rate={SAMPLE_RATE_HZ} channels=1 norewinds=1"
+# As most cards are.
+ORDINARY = "format=s16le rate=48000 channels=2 norewinds=1"
 # With them, it takes a few buffers at once and then nothing for two seconds, as a card that wakes up does.
 WAKING = f"format=s16le rate={SAMPLE_RATE_HZ} channels=1"
 
-# `dump` comes last: its closing "### EOF" tells that the daemon serves, all of this included.
-DAEMON_COMMANDS = f"set-default-sink speaker\nset-default-source {MICROPHONE}\ndump\n".encode()
+# The microphone is a source of its own, as on a card. `dump` comes last: its closing "### EOF" tells that the
+# daemon serves, all of this included.
+DAEMON_COMMANDS = f"""set-default-sink speaker
+load-module module-remap-source source_name=microphone master={MICROPHONE}
+set-default-source microphone
+dump
+""".encode()
 
 CLIENT_CONF = "autospawn = no\nenable-shm = no\n"
 
