@@ -3,6 +3,7 @@
 import threading
 import uuid
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -38,9 +39,14 @@ class Connector:
     """Connects to the service, each time with fresh tokens; the first ones are fetched right away."""
 
     def __init__(
-        self, service: Service, target: AgentTarget, access: Callable[[], Access], offer: Offer
+        self,
+        service: Service,
+        target: AgentTarget,
+        access: Callable[[], Access],
+        offer: Offer,
+        first: Future[Access] | None = None,
     ) -> None:
-        """`access` fetches tokens; the `offer` is the conversation's.
+        """`access` fetches tokens, and `first` is where it has begun to; the `offer` is the conversation's.
 
         Raises VoiceLiveError (exit code 2) for a proxy that is none.
         """
@@ -51,7 +57,7 @@ class Connector:
             proxy_before(urlsplit(service.url).hostname or "")
         self._access = access
         self._offer = offer
-        self._first = [in_background(access)]
+        self._first = [first or in_background(access)]
 
     def __call__(self, conversation_id: str) -> Connection:
         """A new connection; '' begins a new conversation.

@@ -5,8 +5,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from voicelive.audio import SAMPLE_RATE
-
 Message = Mapping[str, Any]
 
 # In the service's own names [reference].
@@ -30,7 +28,7 @@ SINCE_2025_10_01: Message = {
     "modalities": ["text", "audio"],
     "input_audio_format": "pcm16",
     "output_audio_format": "pcm16",
-    "input_audio_sampling_rate": SAMPLE_RATE,
+    "input_audio_sampling_rate": 24_000,
     "turn_detection": {
         "interrupt_response": True,
         "create_response": True,

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, get_args, get_origin
 
 import typer
@@ -18,6 +19,7 @@ from voicelive.app.extras import echo_kinds, extras
 from voicelive.app.kinds import AgentKind
 from voicelive.app.options import IS_INSTALLED, ROOT, Options, RunOptions
 from voicelive.app.settings import (
+    API_KEY,
     ECHO_CANCELLATION,
     OF_EVERY_COMMAND,
     VOICE,
@@ -25,8 +27,9 @@ from voicelive.app.settings import (
     Settings,
     read_env_file,
 )
+from voicelive.auth import in_background, prepare, sign_in
 from voicelive.errors import EXIT_FAILED, EXIT_USAGE, VoiceLiveError
-from voicelive.text import printable, without_secrets
+from voicelive.text import Redactor, printable, without_secrets
 
 if TYPE_CHECKING:  # imported late below, so that --help need not wait for numpy
     from voicelive.app.plan import Plan
@@ -168,11 +171,17 @@ def add_kind(app: typer.Typer, kind: AgentKind) -> typer.Typer:
 
 def start(kind: AgentKind, options: RunOptions) -> NoReturn:
     """Check everything that a person can get wrong, all at once, then hold the conversation, and exit."""
-    from voicelive.app.run import talk
-
     plan = make_plan(kind, options)
     plan.settings.raise_problems(None if options.sample else hints(kind))
-    raise typer.Exit(talk(plan, options))
+    redact = Redactor()
+    access = partial(sign_in, plan.service, plan.target, plan.settings.get(API_KEY), redact.hide)
+    first = None
+    if not options.wait_for_sound:  # a token does not last so long
+        prepare(plan.service)
+        first = in_background(access)
+    from voicelive.app.run import talk  # while somebody else looks for the token
+
+    raise typer.Exit(talk(plan, options, redact, access, first))
 
 
 def hints(kind: AgentKind) -> list[str]:

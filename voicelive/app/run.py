@@ -5,8 +5,8 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, closing
-from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -18,11 +18,10 @@ from voicelive.app.options import Options, RunOptions
 from voicelive.app.plan import Plan
 from voicelive.app.played import Played
 from voicelive.app.screen import Screen
-from voicelive.app.settings import API_KEY
 from voicelive.app.terminal import is_terminal
 from voicelive.app.waiting import wait_for_sound
 from voicelive.audio import SILENCE, Source
-from voicelive.auth import sign_in
+from voicelive.auth import Access
 from voicelive.conversation import Conversation
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
 from voicelive.library import Connector
@@ -40,22 +39,28 @@ log = logging.getLogger(__name__)
 SWITCH_S = 0.0005  # for so long an audio callback waits for another thread, not for Python's 5 ms
 
 
-def talk(plan: Plan, options: RunOptions) -> int:
+def talk(
+    plan: Plan,
+    options: RunOptions,
+    redact: Redactor,
+    access: Callable[[], Access],
+    first: Future[Access] | None = None,
+) -> int:
     """Hold one conversation, from the log files to the last line; the exit code.
+
+    `access` signs in, and tells `redact` what to hide; `first` is the same, begun already.
 
     Raises VoiceLiveError only where the logs cannot be written; other failures are shown and logged.
     """
     sys.setswitchinterval(SWITCH_S)
-    redact = Redactor()
     screen = Screen(redact)
     logs = RunLogs(options.log_dir, redact, screen.note)
     logs.keep(options.keep_logs)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends it as Ctrl-C does
     with logs.collecting(), c_libraries_into(logs.technical.write), closing(screen):
-        if options.wait_for_sound:  # before signing in: a token does not last so long
+        if options.wait_for_sound:
             wait_for_sound(options, screen.note)
-        access = partial(sign_in, plan.service, plan.target, plan.settings.get(API_KEY), redact.hide)
-        connector = Connector(plan.service, plan.target, access, plan.offer)
+        connector = Connector(plan.service, plan.target, access, plan.offer, first)
         try:
             _converse(plan, options, logs, redact, screen, connector)
             return 0
