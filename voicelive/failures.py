@@ -8,8 +8,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 
-import websocket
-
 from voicelive.errors import EXIT_FAILED, EXIT_NO_ACCESS, EXIT_USAGE, VoiceLiveError
 from voicelive.text import brief, in_one_line
 
@@ -134,6 +132,8 @@ def not_connected(error: Exception, host: str, proxy: str = "") -> VoiceLiveErro
 
     A `proxy` alone is looked up and called; it calls the host.
     """
+    import websocket  # which the first start of a program need not wait for
+
     if isinstance(error, websocket.WebSocketBadStatusException):
         return handshake_refused(error.status_code, error.resp_body, error.resp_headers, host)
     if isinstance(error, ssl.SSLCertVerificationError):

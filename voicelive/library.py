@@ -28,6 +28,7 @@ from voicelive.service import (
 )
 from voicelive.session import ECHO, Message, Offer, session_update
 from voicelive.text import Redactor
+from voicelive.tls import tls_context
 from voicelive.toolcalls import RunFunction
 from voicelive.transcript import Screen, Transcript
 from voicelive.turns import Turn, Turns
@@ -55,6 +56,7 @@ class Connector:
         self._target = target
         if not service.is_local:  # before it is asked for a token, which may tell its password
             proxy_before(urlsplit(service.url).hostname or "")
+            tls_context()  # takes a while, and is kept
         self._access = access
         self._offer = offer
         self._first = [first or in_background(access)]

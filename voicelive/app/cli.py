@@ -34,6 +34,8 @@ from voicelive.text import Redactor, printable, without_secrets
 if TYPE_CHECKING:  # imported late below, so that --help need not wait for numpy
     from voicelive.app.plan import Plan
 
+SWITCH_S = 0.0005  # for so long an audio callback waits for another thread, not for Python's 5 ms
+
 
 def takes(*kinds: AgentKind, by_name: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command, `command(options, kind)`, an option for each setting OF_EVERY_COMMAND, for each field
@@ -173,6 +175,7 @@ def start(kind: AgentKind, options: RunOptions) -> NoReturn:
     """Check everything that a person can get wrong, all at once, then hold the conversation, and exit."""
     plan = make_plan(kind, options)
     plan.settings.raise_problems(None if options.sample else hints(kind))
+    sys.setswitchinterval(SWITCH_S)
     redact = Redactor()
     access = partial(sign_in, plan.service, plan.target, plan.settings.get(API_KEY), redact.hide)
     first = None

@@ -36,8 +36,6 @@ from voicelive.wav import TimedSource, WavSink, WavSource
 
 log = logging.getLogger(__name__)
 
-SWITCH_S = 0.0005  # for so long an audio callback waits for another thread, not for Python's 5 ms
-
 
 def talk(
     plan: Plan,
@@ -52,7 +50,6 @@ def talk(
 
     Raises VoiceLiveError only where the logs cannot be written; other failures are shown and logged.
     """
-    sys.setswitchinterval(SWITCH_S)
     screen = Screen(redact)
     logs = RunLogs(options.log_dir, redact, screen.note)
     logs.keep(options.keep_logs)

@@ -1,9 +1,12 @@
 """What was played goes along with the microphone's sound, as a second channel."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from voicelive.app.played import Played, interleaved
 from voicelive.session import ECHO, Message, Offer
+
+if TYPE_CHECKING:  # and late below: signing in need not wait for numpy
+    from voicelive.app.played import Played
 
 LEAD_S = 0.005  # what was played comes so much early, for an echo must lie behind it
 FIELDS: Message = {  # of the session [how-to]
@@ -41,8 +44,10 @@ class Reference(Offer):
     def asked_with(self, message: Message) -> None:
         self._is_on = is_asked_for(message)
 
-    def beside(self, played: Played, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    def beside(self, played: "Played", blocks: Iterator[bytes]) -> Iterator[bytes]:
         """A stage behind `played`: both in stereo."""
+        from voicelive.app.played import interleaved
+
         for block in blocks:
             yield interleaved(block, played.during(LEAD_S)) if self._is_on else block
 
