@@ -1,5 +1,6 @@
 """Who we are: tokens and headers."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -40,6 +41,8 @@ def prepare(service: Service) -> None:
     """Load what signs in, before anything else is: it takes 0.2 s, and then waits for others for longer."""
     if not service.is_local:
         import azure.identity  # noqa: F401
+
+        logging.getLogger("azure").addHandler(logging.NullHandler())  # else warnings are shown as they are
 
 
 def needed_scopes(target: AgentTarget, api_key: str) -> list[str]:
