@@ -127,6 +127,7 @@ class Stream:
         Raises VoiceLiveError where there is no device, or where it cannot be opened.
         """
         self.kind: Kind = kind
+        self.openings = 0  # times that it was opened
         self.xruns = 0  # times that PortAudio lost input, or had no output in time
         self.name = self._api = ""
         self.format = OURS  # the device's
@@ -216,6 +217,7 @@ class Stream:
         self._called_at = self._steady_since = time.monotonic()
         self._is_awake = False
         self._stream.start()
+        self.openings += 1
         log.info(
             "%s %s: %d Hz, %d channels, latency %.1f ms",
             *(TITLES[self.kind], self.name, *self.format, 1000 * self._stream.latency),

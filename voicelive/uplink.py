@@ -76,18 +76,25 @@ class Meter:
 
     def __init__(self) -> None:
         self.peak = 0.0  # of the newest block, 0 to 1
-        self._silent_s = 0.0  # in a row
+        self._silent_s: float | None = 0.0  # since the beginning; None once there was sound
 
     def __call__(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         for block in blocks:
             self.peak = peak(block)
-            self._silent_s = self._silent_s + len(block) / BYTES_A_SECOND if self.peak < LEAST_PEAK else 0.0
+            if self.peak >= LEAST_PEAK:
+                self._silent_s = None
+            elif self._silent_s is not None:
+                self._silent_s += len(block) / BYTES_A_SECOND
             yield block
 
     @property
     def is_silent(self) -> bool:
-        """Whether there was nothing but zeros for some seconds."""
-        return self._silent_s >= SILENT_S
+        """Whether nothing but zeros came so far, for some seconds: later, noise gates give zeros, too."""
+        return self._silent_s is not None and self._silent_s >= SILENT_S
+
+    def begin_anew(self) -> None:
+        """It is another device."""
+        self._silent_s = 0.0
 
 
 class Mute:

@@ -81,7 +81,15 @@ def test_a_microphone_of_nothing_but_zeros_is_noticed() -> None:
 
 
 def test_a_quiet_microphone_is_not_taken_for_a_muted_one() -> None:
-    assert not metered(*[SILENCE] * 249, BLOCK, *[SILENCE] * 249).is_silent
+    assert not metered(*[SILENCE] * 249, BLOCK, *[SILENCE] * 500).is_silent, "later, noise gates give zeros"
+
+
+def test_another_device_is_listened_to_anew() -> None:
+    meter = metered(BLOCK)
+    meter.begin_anew()
+    list(meter(iter([SILENCE] * 251)))
+
+    assert meter.is_silent
 
 
 def test_a_stage_that_fails_is_kept_as_the_reason() -> None:

@@ -38,6 +38,7 @@ class Console:
         self._conversation = self.link.conversation
         self._began = time.monotonic()
         self._hints = set[str]()  # that were given
+        self._openings = 0  # of the microphone, when it was looked at last
         self._told: Activity | None = None  # what was said to take long
 
     def listen_to_keyboard(self, at_end: Callable[[Callable[[], None]], object]) -> None:
@@ -70,7 +71,10 @@ class Console:
         """Tell what a person with a sound card can mend, once."""
         if not isinstance(self.link.source, Microphone):
             return
-        if self.meter.is_silent:
+        if self._openings != self.link.source.stream.openings:
+            self._openings = self.link.source.stream.openings
+            self.meter.begin_anew()
+        if self.meter.is_silent and not self.muting.on:
             self._hint(failures.in_words(failures.silent_microphone()))
         if self._conversation.turns.seems_to_hear_itself:
             self._hint(HEARS_ITSELF)

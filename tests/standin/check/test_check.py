@@ -216,8 +216,8 @@ def test_a_microphone_is_listened_to_and_a_tone_played(
 def test_a_silent_microphone(stand_in: StandIn, sound_card: VirtualSoundCard) -> None:
     checked = Checked("--endpoint", stand_in.endpoint, *NAMED, **sound_card.environment)
 
-    assert checked.exit_code == 1
-    assert "nothing but silence" in checked.found("microphone", "FAILED")
+    assert checked.exit_code == 0, "a noise gate gives zeros, too"
+    assert "nothing but silence" in checked.found("microphone", "?")
     assert "Is it muted?" in checked.text
 
 
@@ -225,7 +225,7 @@ def test_a_silent_microphone(stand_in: StandIn, sound_card: VirtualSoundCard) ->
 def test_a_sound_card_without_a_microphone(
     stand_in: StandIn, sound_card: VirtualSoundCard, tmp_path: Path
 ) -> None:
-    speaker_only = 'pcm.!default { type asym playback.pcm "pulse" }\npcm.pulse { type pulse }\n'
+    speaker_only = "pcm.!default { type asym playback.pcm { type pulse } }\n"
     (tmp_path / "alsa.conf").write_text(speaker_only)
     variables = {**sound_card.environment, "ALSA_CONFIG_PATH": str(tmp_path / "alsa.conf")}
 

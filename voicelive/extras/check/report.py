@@ -13,7 +13,12 @@ from voicelive import failures
 from voicelive.errors import VoiceLiveError
 from voicelive.text import Redactor, printable
 
+STYLES = {"ok": "green", "?": "yellow", "FAILED": "bold red"}
 TABLE_COLUMNS = 50  # in a terminal that is narrower, lines
+
+
+class Doubt(str):
+    """What was found, where it need not be a failure."""
 
 
 class Report:
@@ -33,7 +38,7 @@ class Report:
     def look(self, name: str, find: Callable[[], str]) -> bool:
         """A row with what `find` finds, and how long that took; whether it raised no VoiceLiveError."""
         began = time.monotonic()
-        status, failure = "ok", None
+        status, failure, found = "ok", None, ""
         try:
             found = find()
         except VoiceLiveError as error:
@@ -41,6 +46,8 @@ class Report:
         except Exception:
             failure = failures.bug()
             failure.remedy += f"\n{traceback.format_exc()}"
+        if isinstance(found, Doubt):
+            status = "?"
         if failure:
             status, found = "FAILED", failure.message
             self._first = self._first or (name, failure)
@@ -76,6 +83,9 @@ class Report:
         row = Table.grid(Column(width=6), Column(width=17), wide, padding=(0, 2, 0, 0), expand=True)
         row.add_column(justify="right")
         row.add_row(
-            Text(status, {"ok": "green", "FAILED": "bold red"}.get(status, "")), name, Text(found), took
+            Text(status, STYLES.get(status, "")),
+            name,
+            Text(found),
+            took,
         )
         self._print(row)

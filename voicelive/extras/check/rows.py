@@ -30,7 +30,7 @@ from voicelive.audio import BYTES_A_SECOND, SAMPLE_RATE
 from voicelive.auth import Access, access_with, fetch_tokens, needed_scopes
 from voicelive.devices import import_sounddevice
 from voicelive.errors import VoiceLiveError
-from voicelive.extras.check.report import Report
+from voicelive.extras.check.report import Doubt, Report
 from voicelive.extras.check.service import check_network, check_service
 from voicelive.service import without_credentials
 from voicelive.soundcard import Microphone, Speaker
@@ -112,11 +112,19 @@ def portaudio() -> str:
 def listen(options: Options) -> str:
     """What the microphone is, or is replaced by. Raises VoiceLiveError."""
     with closing(open_source(options)) as source:
-        return f"{source.stream.about}; {level(source)}" if isinstance(source, Microphone) else source.name
+        if not isinstance(source, Microphone):
+            return source.name
+        if not (loud := level(source)):
+            hint = failures.silent_microphone()
+            return Doubt(f"{source.stream.about}; {hint.message} {hint.remedy}")
+        return f"{source.stream.about}; {loud}"
 
 
 def level(microphone: Microphone) -> str:
-    """How loud it is for a second, in dB below full scale. Raises VoiceLiveError for one that is silent."""
+    """How loud it is for a second, in dB below full scale; '' for nothing but zeros, as a noise gate gives.
+
+    Raises VoiceLiveError for one that gives no sound.
+    """
     timer = threading.Timer(NO_SOUND_S, microphone.close)  # ends the iteration, if nothing comes
     timer.daemon = True
     timer.start()
@@ -132,7 +140,7 @@ def level(microphone: Microphone) -> str:
         )
     loudest = peak(pcm)
     if loudest < LEAST_PEAK:
-        raise failures.silent_microphone()
+        return ""
     usual = math.sqrt(np.mean((np.frombuffer(pcm, dtype="<i2") / 32768) ** 2))
     return f"level {20 * math.log10(usual):.0f} dBFS, peak {20 * math.log10(loudest):.0f} dBFS"
 
