@@ -7,10 +7,12 @@ neither Azure nor a network. In reading order:
     server        the server, and what tests may see of it
     route         who may come in: path, api-version, credential, agent
     conversation  what is answered to each message
-    session       what can be set (its fields: fields, rules)
+    session       what can be set (its fields: fields, rules), and how it is shown (shown)
     ear           when a turn of speech begins and ends
     playback      what was sent, and when the user hears it
-    speaker       the answer's words, pace and end (its events: reply)
+    agent         what it does with a turn: speaks, calls functions, asks, searches (functions)
+    mouth         the answer's words and their sound (repertoire, script, g711)
+    speaker       the answer's pace and end (its events: reply, outputs; its tokens: usage)
     items         what was said and typed
     events        messages, ids and errors
     faults/       what can go wrong, with `faults=["401"]` and `--fault 401`: the list; and how it does

@@ -3,25 +3,32 @@
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from standin import faults
+from standin.script import read
 from standin.server import HOST, WAIT_SLICE_S, StandIn
 
 
 def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: a free one.")] = 0,
     pace: Annotated[float, typer.Option(min=0.1, help="Times faster than real time.")] = 4.0,
-    fault: Annotated[list[str] | None, typer.Option(metavar="FAULT", help="Can be repeated.")] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(metavar="SCENE", help="One of the scenes above; can be repeated.")
+    ] = None,
+    script: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A conversation to play, as in standin/example.txt.")
+    ] = None,
 ) -> None:
     """A stand-in for Azure AI Voice Live on this machine, for any Voice Live client."""
     ended = threading.Event()  # set by Ctrl-C and SIGTERM
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     try:
-        with StandIn(port, pace, fault or ()) as stand_in:
+        with StandIn(port, pace, fault or (), read(script) if script else None) as stand_in:
             typer.echo(stand_in.endpoint)
             while not ended.wait(WAIT_SLICE_S):
                 pass
@@ -29,6 +36,9 @@ def serve(
         typer.echo(error, err=True)
         sys.exit(2)
     except OSError as error:
+        if error.filename:
+            typer.echo(f"{error.filename} cannot be read: {error.strerror}.", err=True)
+            sys.exit(2)
         typer.echo(f"Port {port} on {HOST} cannot be used: {error.strerror or error}.", err=True)
         sys.exit(1)
 

@@ -26,6 +26,7 @@ MOST_COUPLING = 0.5  # how loud an echo can be, as a part of the sound that was 
 COUPLING_DECAY = 0.993  # for each frame in which no such echo was heard
 AUDIBLE_OVER_FLOOR = 4.0  # own sound softer than that says nothing about the echo
 SPEECH_TO_START_MS = 200  # of server_vad
+SHORTER_SPEECH_TO_START_MS = 80  # of azure_semantic_vad and its like
 LONGEST_START_MS = 500
 END_OF_UTTERANCE_WAIT_MS = 400
 TAIL_MS = 100
@@ -46,9 +47,14 @@ class Patience:
         wait_ms = END_OF_UTTERANCE_WAIT_MS if detection.get("end_of_utterance_detection") else 0
         return cls(
             padding_ms=detection["prefix_padding_ms"],
-            speech_ms=max(detection.get("speech_duration_ms", SPEECH_TO_START_MS), FRAME_MS),
+            speech_ms=max(detection.get("speech_duration_ms", _speech_to_start_ms(detection)), FRAME_MS),
             silence_ms=max(detection["silence_duration_ms"] + wait_ms, FRAME_MS),
         )
+
+
+def _speech_to_start_ms(detection: dict[str, Any]) -> int:
+    azure = detection["type"].startswith("azure")
+    return SHORTER_SPEECH_TO_START_MS if azure else SPEECH_TO_START_MS
 
 
 @dataclass(frozen=True)

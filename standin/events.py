@@ -13,6 +13,7 @@ _ID_LETTERS = string.ascii_letters + string.digits
 _ID_LENGTH = 22
 
 MOST_AUDIO_BYTES = 15 * 2**20
+MOST_CHARACTERS = 2**20  # of a message without sound
 
 
 class RefusedError(Exception):
@@ -25,6 +26,12 @@ class RefusedError(Exception):
         self.message = message
         self.code = code
         self.param = param
+
+
+NOT_CONFIGURED = RefusedError(
+    "Invalid session update message.", code="invalid_session_update_message", param="type"
+)
+"""What comes before a `session.update` that is in order."""
 
 
 def new_id(prefix: str) -> str:
@@ -56,16 +63,18 @@ def parsed(frame: str | bytes) -> Event:
         raise RefusedError("A message must be one JSON object in a text frame")
     if not isinstance(message.get("type"), str):
         raise RefusedError("type: field required", param="type")
+    if len(frame) > MOST_CHARACTERS and message["type"] != "input_audio_buffer.append":
+        raise RefusedError("A message without sound must be 1 MiB or less")
     return message
 
 
-def sound(audio: object, channels: int = 1) -> bytes:
-    """The PCM16 in an `append`, of whole frames."""
+def sound(audio: object, channels: int = 1, sample_bytes: int = 2) -> bytes:
+    """The sound in an `append`, of whole frames."""
     try:
         pcm = base64.b64decode(audio if isinstance(audio, str) else "?", validate=True)
     except (binascii.Error, ValueError):
         raise RefusedError("audio must be base64", param="audio") from None
-    if len(pcm) % (2 * channels):
+    if len(pcm) % (sample_bytes * channels):
         raise RefusedError(f"audio must be PCM16 in multiples of {2 * channels} bytes", param="audio")
     if len(pcm) > MOST_AUDIO_BYTES:
         raise RefusedError("audio must be 15 MiB or less", param="audio")

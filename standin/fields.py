@@ -12,6 +12,7 @@ from standin.rules import (
     many,
     modalities,
     number,
+    only_in_previews,
     record,
     response_tokens,
     some,
@@ -21,16 +22,20 @@ from standin.rules import (
     thing,
 )
 
-ECHO_REFERENCE_SINCE = "2026-07-15"
+ECHO_CLIENT_SINCE = "2026-06-01-preview"
+LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.6, 1.2
 
 MILLISECONDS = number(0, 60_000, whole=True)
 
 END_OF_UTTERANCE: Fields = {
     "model": Field(
-        choice(
-            "semantic_detection_v1",
-            "semantic_detection_v1_en",
-            "semantic_detection_v1_multilingual",
+        only_in_previews(
+            choice(
+                "semantic_detection_v1",
+                "semantic_detection_v1_en",
+                "semantic_detection_v1_multilingual",
+                "smart_end_of_turn_detection",
+            ),
             "smart_end_of_turn_detection",
         ),
         required=True,
@@ -46,12 +51,18 @@ VAD: Fields = {
     **some(MILLISECONDS, "prefix_padding_ms", "silence_duration_ms", "speech_duration_ms"),
     "end_of_utterance_detection": Field(record(END_OF_UTTERANCE)),
     **some(flag, "create_response", "interrupt_response", "auto_truncate"),
+    "appended_text_after_truncation": Field(text),
+    "idle_timeout_ms": Field(MILLISECONDS),
 }
+# What the service shows, it takes: the names of a retired preview, too (their values: by their names).
 AZURE_VAD_EN: Fields = {
     **VAD,
+    "profile": Field(text),
     "remove_filler_words": Field(flag),
-    "appended_text_after_truncation": Field(text),
+    "neg_threshold": Field(number(0, 1)),
     "speech_duration_assistant_speaking_ms": Field(MILLISECONDS),
+    **some(number(0, 1_000, whole=True), "window_size", "distinct_ci_phones"),
+    **some(flag, "require_vowel", "require_vowel_assistant_speaking"),
 }
 AZURE_VAD: Fields = {**AZURE_VAD_EN, "languages": Field(many(text))}
 
@@ -63,7 +74,7 @@ TURN_DETECTION = tagged(
         "azure_semantic_vad_multilingual": AZURE_VAD,
         "semantic_vad": {
             "eagerness": Field(choice("auto", "low", "high")),
-            **some(flag, "create_response", "interrupt_response"),
+            **some(flag, "create_response", "interrupt_response", "auto_truncate"),
         },
     }
 )
@@ -73,8 +84,8 @@ NOISE_REDUCTION = tagged({"azure_deep_noise_suppression": {}, "near_field": {}, 
 ECHO_CANCELLATION = tagged(
     {
         "server_echo_cancellation": {
-            "reference_source": Field(choice("server", "client"), since=ECHO_REFERENCE_SINCE),
-            "channels": Field(choice(1, 2), since=ECHO_REFERENCE_SINCE),
+            "reference_source": Field(choice("server", "client"), since="2025-10-01"),
+            "channels": Field(choice(1, 2), since="2025-10-01"),
         }
     }
 )
@@ -98,10 +109,11 @@ VOICE = text_or(
         }
     )
 )
+TEMPERATURE = number(LEAST_TEMPERATURE, MOST_TEMPERATURE)
 
 TRANSCRIPTION: Fields = {
     "model": Field(text, required=True),
-    **some(text, "language", "prompt"),
+    **some(text, "language", "prompt", "delay"),
     "phrase_list": Field(many(text)),
     "custom_speech": Field(thing),
 }
@@ -150,8 +162,8 @@ SESSION: Fields = {
     "avatar": Field(thing),
     "tools": Field(many(thing)),
     "tool_choice": Field(text_or(thing)),
-    "parallel_tool_calls": Field(flag, since="2026-06-01-preview"),
-    "temperature": Field(number(0, 1.2)),
+    "parallel_tool_calls": Field(flag),
+    "temperature": Field(TEMPERATURE),
     "max_response_output_tokens": Field(response_tokens),
     "reasoning_effort": Field(choice("none", "minimal", "low", "medium", "high", "xhigh")),
     "interim_response": Field(INTERIM_RESPONSE, since="2026-01-01-preview"),
@@ -169,14 +181,53 @@ RESPONSE: Fields = {
     "output_audio_format": Field(OUTPUT_FORMAT),
     "tools": Field(many(thing)),
     "tool_choice": Field(text_or(thing)),
-    "temperature": Field(number(0, 1.2)),
-    "max_output_tokens": Field(response_tokens),
+    "temperature": Field(TEMPERATURE),
+    **{name: Field(response_tokens) for name in ("max_output_tokens", "max_response_output_tokens")},
+    "conversation": Field(choice("auto", "none")),
+    "animation": Field(thing),
     "pre_generated_assistant_message": Field(thing, since="2026-01-01-preview"),
     "reasoning_effort": SESSION["reasoning_effort"],
     "metadata": Field(thing),
     "interim_response": SESSION["interim_response"],
     "invoke_input": Field(thing),
 }
+
+
+_AUDIO_PART: Fields = {"audio": Field(text), "transcript": Field(text)}
+CONTENT = many(
+    tagged(
+        {
+            "input_text": {"text": Field(text, required=True)},
+            "input_audio": _AUDIO_PART,
+            "input_image": some(text, "image_url", "detail"),
+            "text": {"text": Field(text, required=True)},
+            "audio": _AUDIO_PART,
+        }
+    )
+)
+_ITEM: Fields = some(text, "id", "object", "status")
+ITEM = tagged(
+    {
+        "message": {
+            **_ITEM,
+            "role": Field(choice("user", "assistant", "system"), required=True),
+            "content": Field(CONTENT, required=True),
+        },
+        "function_call": {
+            **_ITEM,
+            **{name: Field(text, required=True) for name in ("name", "call_id", "arguments")},
+        },
+        "function_call_output": {
+            **_ITEM,
+            **{name: Field(text, required=True) for name in ("call_id", "output")},
+        },
+        "mcp_approval_response": {
+            **_ITEM,
+            "approval_request_id": Field(text, required=True),
+            "approve": Field(flag, required=True),
+        },
+    }
+)
 
 
 def check(session: object, version: str) -> None:
@@ -187,3 +238,8 @@ def check(session: object, version: str) -> None:
 def check_response(response: object, version: str) -> None:
     """The same for the `response` object of a `response.create`."""
     record(RESPONSE)(response, "response", version)
+
+
+def check_item(item: object, version: str) -> None:
+    """The same for the `item` of a `conversation.item.create`."""
+    ITEM(item, "item", version)

@@ -2,33 +2,38 @@
 
 from typing import Any
 
+from standin import fields
 from standin.events import Event, RefusedError, new_id
+from standin.route import Route
 
 MOST_ITEMS = 500
 
-_ITEM_KEYS: dict[str, tuple[str, ...]] = {
-    "message": ("role", "content"),
-    "function_call": ("name", "call_id", "arguments"),
-    "function_call_output": ("call_id", "output"),
-    "mcp_approval_response": ("approval_request_id", "approve"),
-}
-_ROLES = ("user", "assistant", "system")
-
 
 class Items:
-    """The items of one session; the oldest are forgotten beyond 500."""
+    """The items of one session; the oldest are forgotten beyond 500.
 
-    def __init__(self) -> None:
+    In a cascade typed items have no previous one: `""`.
+    """
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
         self._items: dict[str, Event] = {}
         self._audio_ms: dict[str, int] = {}
+        self._typed_last = False
 
     @property
     def last_id(self) -> str | None:
         """The id of the newest item, to be named as the next one's `previous_item_id`."""
         return next(reversed(self._items), None)
 
+    @property
+    def previous_id(self) -> str | None:
+        """What stands before the agent's next item: in a cascade nothing, where that was typed."""
+        return "" if self._typed_last and self._route.is_cascaded else self.last_id
+
     def add(self, item: Event, audio_ms: int = 0) -> None:
         """Append an item or replace it; `audio_ms` is the length of an assistant's sound."""
+        self._typed_last = False
         self._items[item["id"]] = item
         self._audio_ms[item["id"]] = audio_ms
         while len(self._items) > MOST_ITEMS:
@@ -43,7 +48,7 @@ class Items:
             "type": "message",
             "status": "completed",
             "role": "user",
-            "content": [{"type": "input_audio", "audio": None, "transcript": transcript}],
+            "content": [{"type": "input_audio", "transcript": transcript}],
         }
         created = {"previous_item_id": self.last_id, "item": item}
         self.add(item)
@@ -51,31 +56,38 @@ class Items:
 
     def create(self, message: Event) -> Event:
         """Answer `conversation.item.create`."""
-        item = message.get("item")
-        if not isinstance(item, dict):
-            raise RefusedError("item must be an object", param="item")
-        wanted = _ITEM_KEYS.get(str(item.get("type")))
-        if wanted is None:
-            raise RefusedError(f"item.type must be one of {', '.join(_ITEM_KEYS)}", param="item.type")
-        for name in wanted:
-            if name not in item:
-                raise RefusedError(f"item.{name}: field required", param=f"item.{name}")
-        if item["type"] == "message":
-            _check_message(item)
+        item: Any = message.get("item")
+        fields.check_item(item, self._route.version)
         previous = message.get("previous_item_id")
-        if previous is not None and previous not in (*self._items, "root"):
+        if previous not in (None, "", "root", *self._items):
             raise RefusedError(f"Item {previous!r} does not exist", param="previous_item_id")
         known = {"id": item.get("id") or new_id("item"), "object": "realtime.item"}
-        if not isinstance(known["id"], str) or known["id"] in self._items:
-            raise RefusedError("item.id must be a new string", param="item.id")
+        if known["id"] in self._items:
+            raise RefusedError("item.id must be new", param="item.id")
+        self._refuse_what_answers_nothing(item)
         status = {"status": "completed"} if item["type"] in ("message", "function_call") else {}
+        last = "" if self._route.is_cascaded else self.last_id
         answer: Event = {
             "type": "conversation.item.created",
-            "previous_item_id": previous or self.last_id,
-            "item": {**item, **known, **status},
+            "previous_item_id": previous or last,
+            "item": known | {name: value for name, value in item.items() if name not in known} | status,
         }
         self.add(answer["item"])
+        self._typed_last = True
         return answer
+
+    def _refuse_what_answers_nothing(self, item: Event) -> None:
+        """An approval needs its request, an output its call; the service's words for it are not known."""
+        items = self._items.values()
+        if item["type"] == "mcp_approval_response":
+            request = self._items.get(item["approval_request_id"], {})
+            if request.get("type") != "mcp_approval_request":
+                text = f"Approval request {item['approval_request_id']!r} does not exist"
+                raise RefusedError(text, param="item.approval_request_id")
+        if item["type"] == "function_call_output" and not any(
+            one["type"] == "function_call" and one["call_id"] == item["call_id"] for one in items
+        ):
+            raise RefusedError(f"Tool call {item['call_id']!r} does not exist", param="item.call_id")
 
     def retrieve(self, message: Event) -> Event:
         """Answer `conversation.item.retrieve`."""
@@ -122,14 +134,6 @@ class Items:
         if not isinstance(item_id, str) or item_id not in self._items:
             raise RefusedError(f"Item {item_id!r} does not exist", param="item_id")
         return item_id
-
-
-def _check_message(item: Event) -> None:
-    if item["role"] not in _ROLES:
-        raise RefusedError(f"item.role must be one of {', '.join(_ROLES)}", param="item.role")
-    content = item["content"]
-    if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
-        raise RefusedError("item.content must be a list of objects", param="item.content")
 
 
 def typed_text(item: Event) -> str:

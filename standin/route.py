@@ -19,7 +19,9 @@ API_VERSIONS = (
     "2026-04-10",
     "2026-06-01-preview",
     "2026-07-15",
+    "v1",  # the one that is always the newest, as the specification has it; whether it is served is not known
 )
+LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 NAMED_AGENTS_SINCE = "2026-01-01-preview"
 CLASSIC_AGENTS_UNTIL = "2026-04-10"
 
@@ -39,7 +41,12 @@ class Route:
     name: str
     agent_version: str = "1"
     features: frozenset[str] = frozenset()
-    conversation: str = ""  # to go on with
+    conversation_id: str = ""  # the conversation that is to go on
+
+    @property
+    def is_cascaded(self) -> bool:
+        """Whether speech is written down before it is answered: an agent's is, as with most models."""
+        return self.kind != "model" or "realtime" not in self.name
 
     @property
     def has_agent(self) -> bool:
@@ -70,6 +77,8 @@ def refuse_over_http(connection: ServerConnection, request: Request) -> Response
 def _http_refusal(
     path: str, query: Mapping[str, str], headers: Mapping[str, str]
 ) -> tuple[HTTPStatus, str] | None:
+    if refusal := _of_another_site(headers):
+        return HTTPStatus.FORBIDDEN, refusal
     if path != PATH:
         return HTTPStatus.NOT_FOUND, f"Nothing is served at {path}."
     if query.get("api-version") not in API_VERSIONS:
@@ -83,10 +92,22 @@ def _http_refusal(
     return HTTPStatus.UNAUTHORIZED, "A Bearer token or an API key is missing."
 
 
+def _of_another_site(headers: Mapping[str, str]) -> str:
+    """Why a page in a browser may not have a session: one of another site, or by a name that leads here."""
+    host, origin = headers.get("host", ""), headers.get("origin")
+    name = urlsplit(f"//{host}").hostname or ""
+    if name not in LOCAL_NAMES:
+        return f"The Host header must name this machine: {', '.join(LOCAL_NAMES)}."
+    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        return "The Origin header, where there is one, must be this server's own."
+    return ""
+
+
 def route_of(query: Mapping[str, str], headers: Mapping[str, str]) -> Route:
     """Whom the query names; raises RefusedError for what is reported only after HTTP 101."""
     features = frozenset(query.get("features", "").split(","))
-    return replace(_named(query, headers), features=features, conversation=query.get("conversation-id", ""))
+    conversation_id = query.get("conversation-id", "")
+    return replace(_named(query, headers), features=features, conversation_id=conversation_id)
 
 
 def _named(query: Mapping[str, str], headers: Mapping[str, str]) -> Route:

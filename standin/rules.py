@@ -88,6 +88,17 @@ def choice(*allowed: object) -> Rule:
     return rule
 
 
+def only_in_previews(rule: Rule, name: str) -> Rule:
+    """What another rule allows, but this one value only on api-versions that are previews."""
+
+    def narrower(value: object, path: str, version: str) -> None:
+        rule(value, path, version)
+        if value == name and not version.endswith("preview"):
+            raise invalid(f"{path}: {name} is known to previews only", path)
+
+    return narrower
+
+
 def number(low: float, high: float, *, whole: bool = False) -> Rule:
     """A number within bounds, both included."""
 
@@ -128,10 +139,10 @@ def text_or(other: Rule) -> Rule:
 
 
 def modalities(value: object, path: str, version: str) -> None:
-    """Any of the four, but audio never without text."""
+    """Some of the four; a model of sound shows `["audio"]` itself, so that is accepted, too."""
     many(choice("text", "audio", "animation", "avatar"))(value, path, version)
-    if isinstance(value, list) and "text" not in value:
-        raise invalid(f"{path} must contain text", path)
+    if isinstance(value, list) and not {"text", "audio"} & set(value):
+        raise invalid(f"{path} must contain text or audio", path)
 
 
 def response_tokens(value: object, path: str, version: str) -> None:

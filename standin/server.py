@@ -17,12 +17,13 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from standin.conversation import Conversation
-from standin.events import RefusedError, error_event, new_id
+from standin.conversation import MOST_CONFIG_ATTEMPTS, Cast, Conversation
+from standin.events import NOT_CONFIGURED, RefusedError, error_event, new_id
 from standin.faults import Fault, parsed, refuse
 from standin.faults.scene import Queue, Scene
 from standin.records import MALFORMED, Records, SeenSession
 from standin.route import address, refuse_over_http, route_of
+from standin.script import Script
 
 HOST = "127.0.0.1"
 SAMPLE = Path(__file__).with_name("sample.wav")
@@ -31,23 +32,44 @@ CLOSE_TIMEOUT_S = 0.3
 END_TIMEOUT_S = 0.5
 WAIT_SLICE_S = 0.25
 POLICY_VIOLATION = 1008
+HANDSHAKE_TIMEOUT_S = 10.0  # for the client to say what it wants
 
 _LOGGER = logging.getLogger("standin")
+
+
+class _Impatient(ServerConnection):
+    """A connection that is cut where no whole request came in time: half a handshake is not waited for.
+
+    The time is for the request alone, because an answer may be kept back on purpose.
+    """
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        asyncio.get_running_loop().call_later(HANDSHAKE_TIMEOUT_S, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.request is None:
+            self.transport.abort()
 
 
 class StandIn:
     """Serves on the loopback, in a thread of its own, from `with` to the end of the block.
 
     `port` 0 takes a free one. `pace` is how many times faster than real time the agent's sound
-    is sent. `faults` go wrong, written as in faults.py; ValueError where one is unknown.
-    Entering raises OSError where the port is taken.
+    is sent. `faults` are scenes, written as in faults/; ValueError where one is unknown. A `script`
+    is played in each conversation. Entering raises OSError where the port is taken.
     """
 
-    def __init__(self, port: int = 0, pace: float = 4.0, faults: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        pace: float = 4.0,
+        faults: Sequence[str] = (),
+        script: Script | None = None,
+    ) -> None:
         self._port = port
-        self._pace = pace
         with wave.open(str(SAMPLE)) as sample:
-            self._sample: bytes = sample.readframes(sample.getnframes())
+            self._cast = Cast(sample.readframes(sample.getnframes()), pace, script or Script(()))
         self._faults = [parsed(fault) for fault in faults]
         # What each connection is to meet with, from its handshake on; and its number, from 1.
         self._admitted = WeakKeyDictionary[ServerConnection, tuple[int, list[Fault]]]()
@@ -107,7 +129,8 @@ class StandIn:
             HOST,
             self._port,
             process_request=partial(self._admit, _address_of(elsewhere)),
-            open_timeout=None,  # it is the client that loses patience
+            create_connection=_Impatient,
+            open_timeout=None,  # once it has asked, it is the client that loses patience
             compression=None,  # as the service
             max_size=MOST_FRAME_BYTES,
             ping_interval=None,  # on one machine, a client that is gone is noticed without
@@ -157,9 +180,15 @@ class StandIn:
             await queue.join()
             await connection.close(POLICY_VIOLATION)
             return
-        conversation = Conversation(route, self._sample, self._pace, scene.send, queue.join)
+        conversation = Conversation(route, self._cast, scene.deeds, scene.stored, scene.send, queue.join)
         scene.begin()
         conversation.begin()
+        if scene.is_of_kind_voice:
+            for _ in range(MOST_CONFIG_ATTEMPTS):
+                queue.put_nowait(error_event(NOT_CONFIGURED))
+            await queue.join()
+            await connection.close(POLICY_VIOLATION)
+            return
         try:
             async for frame in scene.frames():
                 message = conversation.receive(frame)

@@ -1,7 +1,12 @@
-"""What the stand-in can let go wrong when it is asked to, each fault a scene.
+"""What the stand-in does when it is asked to, each a scene.
 
-A fault with `:N` after it is played to the first N connections alone, one with `:M-N` to the Mth up
-to the Nth, as in `503:2` and `drop-after=5:1`. Several can be played at once.
+From function-call on it is what the agent does in each turn before it answers, above that what goes
+wrong. A scene with `:N` after it is played to the first N connections alone, one with `:M-N` to the Mth
+up to the Nth, as in `503:2` and `drop-after=5:1`. Several can be played at once. With slow-answer and
+searches the agent says an interim response, where the session asks for one. Without any scene, a typed
+"what time is it in Tokyo?" makes it call time_in for that place. After a function call it waits for its
+output and a response.create, and hangs without them; after a remote call, and after an approval that
+was denied, for a response.create.
 
     400 401 403 404 500   the handshake is refused with this HTTP status
     429 503               the same, with Retry-After: 1
@@ -26,6 +31,28 @@ to the Nth, as in `503:2` and `drop-after=5:1`. Several can be played at once.
     incomplete-response   each answer ends early: max_output_tokens
     fail-transcription    what the user says is never transcribed
     late-transcript=S     the user's words, S seconds after the answer began
+    content-filter        each answer ends early: content_filter
+    empty-response        each answer is completed, and has nothing in it
+    invocation            response.invocation.delta events before each answer
+    voice-agent           an agent of kind voice: five errors unasked, close 1008
+    stored=FIELD          the agent keeps this field of the session for itself: an
+                          update with it is refused, and names it in param; avatar
+                          for the voice of an agent with an avatar, all for all
+                          fields but modalities and formats
+    stored-in-words=FIELD the same, the field is named in the message alone
+    new-conversation      another conversation than the conversation-id asked for
+
+    function-call         calls the client's function time_in
+    function-calls        calls it twice at once, and once more after that
+    unknown-function      calls a function that nobody has
+    wrong-arguments       calls time_in with broken JSON, and with another argument
+    mcp-approval          asks for approval, calls a remote tool where it gets it
+    mcp-call=S            calls a remote tool without asking; it takes S seconds
+    mcp-call-failed       that call fails, an approved one as well
+    mcp-list-failed       the tools of the remote server cannot be listed
+    web-search=S          searches on the web for S seconds, and cites a page
+    file-search=S         searches in files, and cites one
+    slow-answer=S         thinks for S seconds
 """
 
 import asyncio
@@ -38,6 +65,8 @@ from http import HTTPStatus
 
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Response
+
+from standin.fields import SESSION
 
 MOVED = "302"
 RETRY_AFTER_S = 1
@@ -90,13 +119,23 @@ _PLAIN = (
     *("mute-handshake", "no-session", "forget-conversation", "no-client-reference"),
     *("warning", "malformed"),
     *("fail-response", "incomplete-response", "fail-transcription"),
+    *("content-filter", "empty-response", "invocation", "voice-agent", "new-conversation"),
 )
 _TIMED = ("drop-after", "freeze-after", "stop-reading-after", "expires-in", "late-transcript")
+_DEEDS = (
+    *("function-call", "function-calls", "unknown-function", "wrong-arguments"),
+    *("mcp-approval", "mcp-call-failed", "mcp-list-failed"),
+)
+_TIMED_DEEDS = ("mcp-call", "web-search", "file-search", "slow-answer")
+DEEDS = frozenset((*_DEEDS, *_TIMED_DEEDS))
+"""The scenes that the agent plays, and not the line."""
 
 # Scene → how its value is written.
-SCENES = dict.fromkeys((*REFUSALS, *_PLAIN), "") | dict.fromkeys(_TIMED, "=S")
-SCENES |= {"close-after": "=S,CODE", "error": "=CODE"}
+SCENES = dict.fromkeys((*REFUSALS, *_PLAIN, *_DEEDS), "")
+SCENES |= dict.fromkeys((*_TIMED, *_TIMED_DEEDS), "=S")
+SCENES |= {"close-after": "=S,CODE", "error": "=CODE", "stored": "=CODE", "stored-in-words": "=CODE"}
 _CODES = {"close-after": "|".join(map(str, CLOSE_REASONS)), "error": "|".join(ERRORS)}
+_CODES |= {"stored": "|".join((*SESSION, "all")), "stored-in-words": "|".join(SESSION)}
 _SECONDS = r"(?P<seconds>[0-9]{1,6}(\.[0-9]{1,6})?)"
 _CONNECTIONS = "(:((?P<first>[1-9][0-9]{0,8})-)?(?P<last>[1-9][0-9]{0,8}))?"
 

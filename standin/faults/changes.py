@@ -26,6 +26,10 @@ _NOT_CREATED = {
     "code": "message_creation_failed",
     "message": "Failed to create message",
 }
+_INVOCATION: tuple[Event, ...] = tuple(
+    {"type": "response.invocation.delta", "delta": {"event": "progress", "step": step}}
+    for step in ("started", "looked something up")
+)
 
 
 def changed(event: Event, scenes: Collection[str]) -> list[Event]:
@@ -41,8 +45,14 @@ def changed(event: Event, scenes: Collection[str]) -> list[Event]:
             return [_without_words(event) if wordless else event]
         case kind if "fail-response" in scenes and _belongs_to_an_answer(event):
             return [_failed(event)] if kind in ("response.created", "response.done") else []
+        case kind if "empty-response" in scenes and _belongs_to_an_answer(event):
+            return [_empty(event)] if kind in ("response.created", "response.done") else []
         case "response.output_item.done" | "response.done" if "incomplete-response" in scenes:
-            return [_incomplete(event)]
+            return [_incomplete(event, "max_output_tokens")]
+        case "response.output_item.done" | "response.done" if "content-filter" in scenes:
+            return [_incomplete(event, "content_filter")]
+        case "response.created" if "invocation" in scenes:
+            return [event, *_INVOCATION]
     return [event]
 
 
@@ -63,13 +73,18 @@ def _failed(event: Event) -> Event:
     return {**event, "response": {**response, **failed}}
 
 
-def _incomplete(event: Event) -> Event:
+def _empty(event: Event) -> Event:
+    """An answer without a word; its status stays as it is."""
+    return {**event, "response": {**event["response"], "output": []}}
+
+
+def _incomplete(event: Event, reason: str) -> Event:
     if "item" in event:
         return {**event, "item": {**event["item"], "status": "incomplete"}}
     response = event["response"]
     if response["status"] != "completed":
         return event
-    details = {"type": "incomplete", "reason": "max_output_tokens"}
+    details = {"type": "incomplete", "reason": reason}
     output = [{**item, "status": "incomplete"} for item in response["output"]]
     incomplete = {"status": "incomplete", "status_details": details, "output": output}
     return {**event, "response": {**response, **incomplete}}

@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from standin.events import Event, RefusedError
-from standin.faults import CLOSE_REASONS, ERRORS, Fault
+from standin.faults import CLOSE_REASONS, DEEDS, ERRORS, Fault
 from standin.faults.changes import TRANSCRIPTION, changed
 from standin.faults.malformed import malformed, placed
 
@@ -57,9 +57,25 @@ class Scene:
             raise RefusedError("Conversation not found", code="conversation_not_found")
 
     def known(self, query: Mapping[str, str]) -> dict[str, str]:
-        """The query without the features that are not known."""
-        lacks = "no-client-reference" in self._faults
-        return {name: value for name, value in query.items() if not (lacks and name == "features")}
+        """The query without the features that are not known, and the conversation that is not found."""
+        unknown = {"features"} if "no-client-reference" in self._faults else set()
+        unknown |= {"conversation-id"} if "new-conversation" in self._faults else set()
+        return {name: value for name, value in query.items() if name not in unknown}
+
+    @property
+    def deeds(self) -> dict[str, float]:
+        """What the agent is to do in each turn, with its seconds."""
+        return {name: fault.seconds for name, fault in self._faults.items() if name in DEEDS}
+
+    @property
+    def stored(self) -> dict[str, str]:
+        """What of the session the agent keeps for itself."""
+        return {name: fault.code for name, fault in self._faults.items() if name.startswith("stored")}
+
+    @property
+    def is_of_kind_voice(self) -> bool:
+        """Whether the agent is one that this address does not serve."""
+        return "voice-agent" in self._faults
 
     async def frames(self) -> AsyncIterator[str | bytes]:
         """What comes from the client, until the connection ends; nothing once it is left unread."""

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import socket
 import struct
 import wave
@@ -73,6 +74,13 @@ def sample(path: Path = SAMPLE) -> bytes:
 def silence(ms: int) -> bytes:
     """Digital silence at 24 kHz."""
     return bytes(ms * MS)
+
+
+def loud(ms: int) -> bytes:
+    """A tone at 24 kHz that is loud from its first sample on: 375 Hz."""
+    return struct.pack("<64h", *(round(12_000 * math.sin(math.tau * i / 64)) for i in range(64))) * (
+        ms * MS // 128
+    )
 
 
 class Client:

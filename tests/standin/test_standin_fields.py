@@ -63,14 +63,18 @@ def end_of_utterance(**fields: Any) -> dict[str, Any]:
     [
         (end_of_utterance(threshold_level="default", timeout_ms=2000), "2025-10-01"),
         ({"interim_response": {"type": "llm_interim_response"}}, "2026-01-01-preview"),
-        ({"parallel_tool_calls": False}, "2026-06-01-preview"),
-        (
-            {"input_audio_echo_cancellation": {**ECHO_CANCELLATION, "channels": 1}},
-            "2026-07-15",
-        ),
+        ({"parallel_tool_calls": False}, "2025-05-01-preview"),
+        ({"input_audio_echo_cancellation": {**ECHO_CANCELLATION, "channels": 1}}, "2025-10-01"),
         (
             {"input_audio_echo_cancellation": {**ECHO_CANCELLATION, "reference_source": "server"}},
-            "2026-07-15",
+            "2025-10-01",
+        ),
+        ({"modalities": ["audio"]}, "2025-05-01-preview"),
+        ({"input_audio_format": "g711_ulaw"}, "2025-05-01-preview"),
+        ({"turn_detection": {"type": "server_vad", "idle_timeout_ms": None}}, "2025-05-01-preview"),
+        (
+            {"turn_detection": {**DETECTION, "profile": "classic", "window_size": 2}},
+            "2025-05-01-preview",
         ),
         (end_of_utterance(threshold=0.01, timeout=2), "2025-05-01-preview"),
         ({"metadata": {"a": "b"}}, "2025-05-01-preview"),
@@ -114,7 +118,24 @@ def test_a_field_begins_with_its_version(stand_in: StandIn, changes: dict[str, A
             "invalid_session_update_message",
             "session.turn_detection",
         ),
-        ({"modalities": ["audio"]}, "invalid_session_update_message", "session.modalities"),
+        ({"modalities": ["avatar"]}, "invalid_session_update_message", "session.modalities"),
+        ({"temperature": 0.5}, "invalid_session_update_message", "session.temperature"),
+        ({"temperature": 1.3}, "invalid_session_update_message", "session.temperature"),
+        (
+            {"turn_detection": {"type": "semantic_vad"}},
+            "invalid_session_update_message",
+            "session.turn_detection.type",
+        ),
+        (
+            {"input_audio_noise_reduction": {"type": "near_field"}},
+            "invalid_session_update_message",
+            "session.input_audio_noise_reduction.type",
+        ),
+        (
+            {"voice": {"type": "azure-realtime-native", "name": "ava"}},
+            "invalid_session_update_message",
+            "session.voice",
+        ),
         ({"temperature": True}, "invalid_session_update_message", "session.temperature"),
         (
             {"input_audio_sampling_rate": 48000},
@@ -122,7 +143,7 @@ def test_a_field_begins_with_its_version(stand_in: StandIn, changes: dict[str, A
             "session.input_audio_sampling_rate",
         ),
         (
-            {"input_audio_format": "g711_ulaw"},
+            {"input_audio_format": "opus"},
             "invalid_session_update_message",
             "session.input_audio_format",
         ),
@@ -160,3 +181,14 @@ def test_one_wrong_field_rejects_the_whole_update(
     assert refusal(rejected)[0] == code
     assert param in (None, refusal(rejected)[1])
     assert session["temperature"] == 0.8
+
+
+def test_the_ends_of_turns_that_are_heard_are_for_previews_alone(stand_in: StandIn) -> None:
+    smart = {"model": "smart_end_of_turn_detection"}
+    answers = {}
+    for version in VERSIONS:
+        with Client(stand_in.endpoint, agent_on(version)) as client:
+            answer = client.configure(turn_detection={**DETECTION, "end_of_utterance_detection": smart})
+        answers[version] = answer["type"] == "session.updated"
+
+    assert answers == {version: version.endswith("preview") for version in VERSIONS}

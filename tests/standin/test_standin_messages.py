@@ -52,7 +52,7 @@ def test_a_typed_message_is_answered_with_the_sample(client: Client) -> None:
 
     assert created["item"]["content"][0]["text"] == "Good morning"
     assert created["item"]["status"] == "completed"
-    assert answer[2]["previous_item_id"] == created["item"]["id"]
+    assert created["previous_item_id"] == answer[2]["previous_item_id"] == "", "as in a cascade"
     assert sound(answer) == sample()
     assert said(answer) == 'You wrote "Good morning". I am only a stand-in and play my one recording.'
 
@@ -114,6 +114,37 @@ def test_the_answer_comes_at_the_rate_that_was_asked_for(client: Client, rate_hz
     heard = sound(client.until("response.done"))
 
     assert len(heard) == len(sample()) * rate_hz // 24000 // 2 * 2
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {"max_response_output_tokens": 100},
+        {"conversation": "auto"},
+        {"animation": {"outputs": ["viseme_id"]}},
+        {"output_audio_format": "g711_ulaw", "max_output_tokens": "inf"},
+    ],
+)
+def test_a_response_may_be_wished_for_as_the_service_takes_it(client: Client, wishes: dict[str, Any]) -> None:
+    client.send("response.create", response=wishes)
+
+    assert client.until("response.done")[-1]["response"]["status"] == "completed"
+
+
+def test_usage_adds_up_and_reads_from_the_cache(client: Client) -> None:
+    client.say(sample() + silence(700))
+    spoken = client.until("response.done")[-1]["response"]["usage"]
+    client.send("conversation.item.create", item=message("one two three"), previous_item_id="")
+    client.send("response.create")
+    typed = client.until("response.done")[-1]["response"]["usage"]
+
+    assert spoken["input_token_details"]["audio_tokens"] == 35, "ten for a second"
+    assert spoken["input_token_details"]["cached_tokens"] == 0
+    assert typed["input_token_details"]["cached_tokens"] == spoken["input_tokens"]
+    assert typed["input_token_details"]["text_tokens"] > spoken["input_token_details"]["text_tokens"]
+    for usage in (spoken, typed):
+        assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+        assert usage["output_token_details"]["audio_tokens"] > usage["output_token_details"]["text_tokens"]
 
 
 def test_a_response_can_be_cancelled_once(patient: Client) -> None:
@@ -197,10 +228,28 @@ def test_items_are_kept_until_they_are_deleted(client: Client) -> None:
             {"response": {"output_audio_format": {}}},
             "response.output_audio_format",
         ),
+        ("response.create", {"response": {"temperature": 0.5}}, "response.temperature"),
+        ("response.create", {"response": {"conversation": "mine"}}, "response.conversation"),
         (
-            "response.create",
-            {"response": {"output_audio_format": "g711_alaw"}},
-            "response.output_audio_format",
+            "conversation.item.create",
+            {"item": {"type": "function_call_output", "call_id": "call_unknown", "output": ""}},
+            "item.call_id",
+        ),
+        (
+            "conversation.item.create",
+            {"item": {"type": "mcp_approval_response", "approval_request_id": "x", "approve": True}},
+            "item.approval_request_id",
+        ),
+        ("conversation.item.create", {"item": message("x", nonsense=1)}, "item.nonsense"),
+        (
+            "conversation.item.create",
+            {"item": {**message("x"), "content": [{"type": "poem"}]}},
+            "item.content[0].type",
+        ),
+        (
+            "conversation.item.create",
+            {"item": {**message("x"), "content": [{"type": "input_text", "txt": "x"}]}},
+            "item.content[0].txt",
         ),
         ("response.create", {"response": "now"}, "response"),
         ("input_audio_buffer.append", {"audio": "no base64!"}, "audio"),

@@ -8,16 +8,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from program import ENDS_WITHIN_S
 from standin_client import BEARER, CLASSIC, HUB, KEY, NAMED, Client, sample, silence, types
 from websocket import WebSocketBadStatusException
 
-from standin.server import StandIn
+from standin import server
+from standin.server import MOST_FRAME_BYTES, StandIn
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = {"api-version": "2026-07-15", "model": "gpt-realtime"}
@@ -52,6 +54,63 @@ def test_a_wrong_address_or_no_credential_is_refused_before_the_upgrade(
     assert response.resp_headers
     assert response.resp_headers["content-type"] == "application/json"
     assert json.loads(response.resp_body or b"")["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://example.org"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Host": "example.org"},
+        {"Host": "127.0.0.1.example.org"},
+        {"Host": "example.org", "Origin": "http://example.org"},
+    ],
+    ids=str,
+)
+def test_a_page_in_a_browser_gets_no_session(stand_in: StandIn, headers: dict[str, str]) -> None:
+    handshake = {
+        **BEARER,
+        **{"Host": stand_in.endpoint.removeprefix("http://"), "Connection": "Upgrade"},
+        **{"Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
+        **{"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", **headers},
+    }
+    host, port = stand_in.endpoint.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as line:
+        lines = [f"{name}: {value}" for name, value in handshake.items()]
+        path = f"/voice-live/realtime?{urlencode(NAMED)}"
+        line.sendall("\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode())
+
+        assert line.recv(1000).startswith(b"HTTP/1.1 403 ")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_by_its_own_names_it_serves(stand_in: StandIn, host: str) -> None:
+    endpoint = stand_in.endpoint.replace("127.0.0.1", host)
+    with Client(endpoint) as client:  # sends an Origin of its own accord: that of the address
+        assert client.receive()["type"] == "session.created"
+
+
+def test_half_a_handshake_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HANDSHAKE_TIMEOUT_S", 0.2)
+    with StandIn() as stand_in:
+        host, port = stand_in.endpoint.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as line:
+            line.sendall(b"GET /voice-live/realtime HTTP/1.1\r\n")
+
+            with suppress(ConnectionResetError):
+                assert line.recv(1000) == b""
+
+
+def test_what_is_larger_than_a_message_can_be_ends_the_connection(stand_in: StandIn) -> None:
+    with Client(stand_in.endpoint) as client:
+        client.configure()
+        client.send("conversation.item.create", item={"type": "message", "role": "x" * 2**20})
+        too_large = client.receive()
+        client.socket.send("x" * (MOST_FRAME_BYTES + 1))
+
+        assert "1 MiB" in too_large["error"]["message"]
+        assert client.close_code() == 1009
 
 
 def without(query: dict[str, str], *names: str) -> dict[str, str]:

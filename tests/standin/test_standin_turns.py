@@ -7,6 +7,7 @@ from standin_client import (
     MS,
     TURN,
     Client,
+    loud,
     refusal,
     sample,
     silence,
@@ -14,6 +15,7 @@ from standin_client import (
     types,
 )
 
+from standin import g711
 from standin.server import StandIn
 
 ORDINARY_TURN = [
@@ -169,3 +171,17 @@ def test_sound_at_8_khz_is_repeated_at_24(hasty: StandIn) -> None:
 
     assert events[3]["transcript"] == "(3.5 s of speech)"
     assert len(sound(events)) == pytest.approx(3600 * MS, rel=0.03)
+
+
+@pytest.mark.parametrize("coding", ["g711_ulaw", "g711_alaw"])
+def test_a_telephone_is_answered_in_its_own_sound(hasty: StandIn, coding: str) -> None:
+    tone = memoryview(loud(1000)).cast("h")[::3].tobytes()  # at 8 kHz
+    pause = bytes(700 * 16)
+
+    with Client(hasty.endpoint) as client:
+        client.configure(input_audio_format=coding, output_audio_format=coding)
+        client.say(g711.encoded(tone + pause, coding))
+        events = client.until("response.done")
+
+    assert g711.encoded(tone, coding) in sound(events)
+    assert len(sound(events)) == pytest.approx(1100 * 8, rel=0.2)
