@@ -22,7 +22,7 @@ import bench_latency
 import bench_process
 from bench_talkers import Compared
 from pulseaudio import ORDINARY, UnavailableError
-from soundcard import VirtualSoundCard, virtual_sound_card
+from soundcard import VirtualSoundCard, pipewire_sound_card, virtual_sound_card
 
 SWITCH_S = 0.0005  # a thread that notes an arrival need not wait Python's 5 ms for another one
 ROUNDS = 15
@@ -105,12 +105,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measures the client on a virtual sound card.")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each latency (default: %(default)s)")
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS), help="of the rows")
+    parser.add_argument("--pipewire", action="store_true", help="on PipeWire, not PulseAudio")
     options = parser.parse_args()
     if sys.platform != "linux":
         return refuse("The bench needs PulseAudio's virtual sound card, and that needs Linux.")
     sys.setswitchinterval(SWITCH_S)
     try:
-        with virtual_sound_card(ORDINARY) as card:
+        with pipewire_sound_card() if options.pipewire else virtual_sound_card(ORDINARY) as card:
             print(f"{machine(card)}\n")
             for line in table(card, options.only, max(1, options.rounds)):
                 print(line, flush=True)
@@ -141,7 +142,7 @@ def machine(card: VirtualSoundCard) -> str:
             platform.freedesktop_os_release()["PRETTY_NAME"],
             f"Python {platform.python_version()}",
             said(sys.executable, "-c", PORTAUDIO),
-            said("pulseaudio", "--version"),
+            said("pulseaudio", "--version") if "PIPEWIRE_RUNTIME_DIR" not in card.environment else "PipeWire",
         ]
     )
 

@@ -210,7 +210,7 @@ def bare_stream(card: VirtualSoundCard, *options: str) -> Iterator[BareStream]:
 
 def sound_of(card: VirtualSoundCard) -> dict[str, str]:
     """The variables that lead a program to this sound card."""
-    return {k: v for k, v in card.environment.items() if k.startswith(("PULSE_", "ALSA_"))}
+    return {k: v for k, v in card.environment.items() if k.startswith(("PULSE_", "ALSA_", "PIPEWIRE_"))}
 
 
 def slow_az(folder: Path) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pipewire
 from numpy.typing import NDArray
 from pulseaudio import (
     FIRST,
@@ -106,11 +107,11 @@ class Recording:
 class VirtualSoundCard:
     """The microphone and the speaker of a running daemon: see virtual_sound_card()."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
         self._folder = folder
         self._started: list[subprocess.Popen[Any]] = []
         self._spoken = 0
-        self.environment = client_environment(folder)
+        self.environment = environment or client_environment(folder)
         """What a child process needs to see this sound card, and the rest of our environment."""
 
     def start(self, command: Sequence[str | Path], **options: Any) -> "subprocess.Popen[Any]":
@@ -167,6 +168,18 @@ def virtual_sound_card(sinks: str = SINK_ARGUMENTS) -> Iterator[VirtualSoundCard
             raise UnavailableError(f"{program} is missing: install pulseaudio, pulseaudio-utils")
     with tempfile.TemporaryDirectory(prefix="voicelive-sound-") as name, daemon(Path(name), sinks):
         card = VirtualSoundCard(Path(name))
+        try:
+            probe(card.environment)
+            yield card
+        finally:
+            card.hush()
+
+
+@contextmanager
+def pipewire_sound_card() -> Iterator[VirtualSoundCard]:
+    """The same on PipeWire. Raises UnavailableError where a part of it is missing."""
+    with tempfile.TemporaryDirectory(prefix="voicelive-sound-") as name, pipewire.daemon(Path(name)):
+        card = VirtualSoundCard(Path(name), pipewire.environment(Path(name)))
         try:
             probe(card.environment)
             yield card
