@@ -1,5 +1,6 @@
 """A PipeWire of the tests' own, which has two null sinks and nothing else: what most desktops run today."""
 
+import os
 import shutil
 import subprocess
 import time
@@ -10,7 +11,15 @@ from pathlib import Path
 from pulseaudio import FIRST, MICROPHONE, STOP_TIMEOUT_S, UnavailableError, client_environment, stop
 
 # In place of the system's ALSA configuration: PipeWire is the only device there is.
-ALSA_CONF = "pcm.!default { type pipewire }\nctl.!default { type pipewire }\n"
+ALSA_CONF = """
+pcm_type.pipewire {{ lib "{folder}/libasound_module_pcm_pipewire.so" }}
+ctl_type.pipewire {{ lib "{folder}/libasound_module_ctl_pipewire.so" }}
+pcm.!default {{ type pipewire }}
+ctl.!default {{ type pipewire }}
+"""
+# Debian's pipewire-alsa cannot be installed beside PulseAudio: .ci/run unpacks it, and says where.
+PLUGIN = "usr/lib/*/alsa-lib/libasound_module_pcm_pipewire.so"
+UNPACKED = "VOICELIVE_PIPEWIRE_ALSA"
 PROGRAMS = ("pipewire", "wireplumber", "pipewire-pulse")
 SINK = "rate=48000 channels=2"
 SETTINGS = (
@@ -38,7 +47,7 @@ def daemon(folder: Path) -> Iterator[None]:
     if missing:
         raise UnavailableError(f"{missing[0]} is missing: install pipewire, wireplumber, pipewire-alsa, dbus")
     (folder / "client.conf").write_text("autospawn = no\n")
-    (folder / "asound.conf").write_text(ALSA_CONF)
+    (folder / "asound.conf").write_text(ALSA_CONF.format(folder=plugins()))
     own = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"), str(folder))
     variables = {**environment(folder), **own, "DBUS_SESSION_BUS_ADDRESS": f"unix:path={folder}/bus"}
     bus = ["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address=unix:path={folder}/bus"]
@@ -55,6 +64,14 @@ def daemon(folder: Path) -> Iterator[None]:
         for words in SETTINGS:
             _set(words, variables)
         yield
+
+
+def plugins() -> Path:
+    """The folder of ALSA's plugins for PipeWire. Raises UnavailableError where there is none."""
+    for root in (os.environ.get(UNPACKED), "/"):
+        for plugin in Path(root or "/nonexistent").glob(PLUGIN):
+            return plugin.parent
+    raise UnavailableError("ALSA does not know the way to PipeWire: install pipewire-alsa")
 
 
 def _wait_for(path: Path, process: "subprocess.Popen[bytes]") -> None:
