@@ -16,10 +16,10 @@ ARE_FOUND = import re, sys; from importlib.metadata import version; \
 INSTALL = $(PIP_INSTALL) -r $(1) </dev/null >&2 && "$(VENV)/bin/python" -c '$(ARE_FOUND)' $(1) || $(INSTALL_FAILED)
 INSTALL_FAILED = { echo "Installing failed: see above. To try again: make install" >&2; exit 1; }
 
-.PHONY: help install run demo check devices test bench soak new lint clean
+.PHONY: help install run init demo check devices test bench soak new lint clean
 
 # Ctrl-C is a way out: make is not to call it an error. Whatever else fails, make ends with 2.
-run demo check devices: export VOICELIVE_CTRL_C_EXIT = 0
+run init demo check devices: export VOICELIVE_CTRL_C_EXIT = 0
 # A closed stdin would give its number to the next file that is opened: /dev/null takes its place.
 AGENT = ( : 3<&0 ) 2>/dev/null || exec </dev/null; exec "$(VENV)/bin/python" voicelive_agent.py
 
@@ -31,6 +31,9 @@ install: $(VENV)/.installed  ## Make .venv, with the packages of requirements.tx
 
 run: $(VENV)/.installed  ## Talk to the agent (VARIANT=hub: one of a hub-based project).
 	@$(AGENT) run $(VARIANT) $(ARGS)
+
+init: $(VENV)/.installed  ## Write .env: it asks for the three values that your agent needs.
+	@$(AGENT) init $(ARGS)
 
 demo: $(VENV)/.installed  ## Talk to the stand-in, whatever .env says: no Azure account.
 	@$(AGENT) demo $(VARIANT) $(ARGS)

@@ -28,21 +28,22 @@ ROOT = Path(__file__).resolve().parent
 class Extra:
     """What may be left out."""
 
-    words: str  # a pattern of what gives it away in a document, besides its commands
     commands: tuple[str, ...] = ()  # of the program, and targets of make
+    words: str = ""  # a pattern of what else gives it away in a document
     parts: tuple[str, ...] = ()  # modules and folders that go with it, besides those of its name
 
 
 EXTRAS = {
-    "check": Extra(r"extras/check", ("check",)),
-    "tools": Extra(r"\btools\.py\b|@tool\b"),
-    "echo": Extra(r"[Ee]cho reference|--echo-cancellation client|^- `client`"),
-    "hotplug": Extra(r"unplugged|hotplug"),
-    "live": Extra(r"status line|extras/live"),
-    "recording": Extra(r"--record\b|extras/recording"),
-    "standin": Extra(r"[Ss]tand-?in\b|--fault\b", ("demo", "soak"), ("demo",)),
+    "check": Extra(("check",)),
+    "init": Extra(("init",)),
+    "tools": Extra((), r"\btools\.py\b|@tool\b"),
+    "echo": Extra((), r"[Ee]cho reference|--echo-cancellation client|^- `client`"),
+    "hotplug": Extra((), r"unplugged|hotplug"),
+    "live": Extra((), r"status line"),
+    "recording": Extra((), r"--record\b"),
+    "standin": Extra(("demo", "soak"), r"[Ss]tand-?in\b|--fault\b", ("demo",)),
 }
-ITSELF = Extra(r"\bnew\.py\b", ("new",))
+ITSELF = Extra(("new",), r"\bnew\.py\b")
 SENTENCE = re.compile(r"(?<=[^.][.!?])(?<!e\.g\.)\s+(?=[^a-z])|(?<=[.!?][)`*])\s+(?=[^a-z])")
 WIDTH = 118
 # In these an extra has a line of its own.
@@ -77,7 +78,11 @@ class Gone:
         extras = {"new": ITSELF, **{name: EXTRAS[name] for name in names}}
         self.parts = {part for name, extra in extras.items() for part in (name, *extra.parts)}
         self.commands = "|".join(command for extra in extras.values() for command in extra.commands)
-        told = [rf"(?:make|\.py|voicelive|`)\s?(?:{self.commands})\b", *(e.words for e in extras.values())]
+        told = [
+            rf"(?:make|\.py|voicelive|`)\s?(?:{self.commands})\b",
+            rf"extras[./](?:{'|'.join(self.parts)})\b",
+            *(extra.words for extra in extras.values() if extra.words),
+        ]
         self.told = re.compile("|".join(told), re.MULTILINE)
 
 
@@ -141,7 +146,7 @@ def changed(path: Path, text: str, gone: Gone, project: str) -> str:
         text = text.replace('name = "voicelive-agent"', f'name = "{distribution(project)}"')
     if path.as_posix() in TABLES:
         line = re.compile(rf"^[^\w\n]*(?:[\w-]+\.)*(?:{'|'.join(gone.parts)})\W.*\n", re.MULTILINE)
-        return line.sub("", text)
+        return re.sub(r'\n\n"""$', '"""', line.sub("", text), flags=re.MULTILINE)  # a list of nothing
     return text
 
 
@@ -235,7 +240,8 @@ def prose(text: str, told: re.Pattern[str]) -> str:
     indent = " " * len(marker[0]) if marker else ""
     kept = [sentence for sentence in SENTENCE.split(" ".join(text.split())) if not told.search(sentence)]
     filler = TextWrapper(WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-    return filler.fill(" ".join(kept))
+    whole = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), " ".join(kept))
+    return filler.fill(whole).replace("\0", " ")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from program import NAMED, NOT_COPIED, ROOT, Program, environment
 
 import new
 from standin.server import StandIn
+from voicelive.app.extras import EXTRAS
 
 
 def made(*arguments: str, source: Path = ROOT) -> "subprocess.CompletedProcess[str]":
@@ -123,6 +124,12 @@ Speak. Listen: it is worth it.
 make run      talk
 ```
 """
+
+
+def test_what_may_be_left_out_can_be() -> None:
+    parts = {part for name, extra in new.EXTRAS.items() for part in (name, *extra.parts)}
+
+    assert parts == {"standin", *(name.rpartition(".")[2] for name in EXTRAS)}
 
 
 def test_a_document_says_nothing_of_what_is_left_out() -> None:
