@@ -20,20 +20,25 @@ class Shown:
     """What a transcript shows, in lines, as where it is read by a program."""
 
     def __init__(self) -> None:
-        self.text = ""
+        self._pieces: list[str] = []
         self._whose: object = None  # whose line is open
+
+    @property
+    def text(self) -> str:
+        return "".join(self._pieces)
 
     def say(self, whose: object, more: str, begun: str) -> None:
         if whose is not self._whose:
             self.close_line()
-        self.text += more if whose is self._whose else begun
-        self._whose = whose
+            self._whose, more = whose, begun
+        self._pieces.append(more)
 
     def end_line(self) -> None:
         self.close_line()
 
     def close_line(self) -> None:
-        self.text += "\n" if self._whose else ""
+        if self._whose:
+            self._pieces.append("\n")
         self._whose = None
 
 

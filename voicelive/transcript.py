@@ -2,14 +2,19 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
+from string import ascii_letters, digits, punctuation
 from typing import Protocol
 
 from voicelive.text import indented, printable
 
 LATE_S = 2.0  # for so long a missing line of the user's holds the answer
+HELD_S = 4.0  # for so long any line holds what was said; after that it is in the log, too, as far as it is
 REMEMBERED = 100  # lines of which the order is known
+OF_SECRETS = ascii_letters + digits + punctuation  # what may go on after such is not written in two parts
 
 USER = "User Input"
 TYPED = "User Input (typed)"
@@ -29,12 +34,15 @@ class _Line:
 
     item_id: str
     kind: str
-    text: str = ""
-    shown: int = 0  # characters of `text` that are on the screen
+    pieces: list[str] = field(default_factory=list)  # of its text, none of them empty
+    shown: int = 0  # of the pieces: they are on the screen
+    logged: int = 0  # of those: they are in the log
     is_whole: bool = False
     interrupted: bool = False
-    late: bool = False
+    late: bool = False  # others were let pass
+    waits: bool = True  # it is not through, nor let others pass
     since: float = field(default_factory=time.monotonic)
+    words_since: float = 0.0  # that are not in the log
 
 
 class Screen(Protocol):
@@ -53,8 +61,9 @@ class Screen(Protocol):
 class Transcript:
     """Orders the lines of a conversation, which arrive in pieces and out of order.
 
-    The first line that is not whole holds the others; only its text streams to the screen. A line of
-    the user's that takes more than LATE_S lets the others pass and follows marked `(late)`.
+    The first line that is not whole holds the others; only its text streams to the screen. One of the user's
+    that takes more than LATE_S lets them pass, and any other when they have waited for HELD_S: it may be of
+    an item that never comes to its end. What follows of it is marked `(late)`.
     """
 
     def __init__(
@@ -68,7 +77,9 @@ class Transcript:
         self._on_line = on_line
         self._lock = threading.Lock()  # guards the lines: the reader adds, the main thread releases
         self._lines: dict[str, _Line] = {}  # by item, the newest
-        self._waiting: list[_Line] = []  # of these, in spoken order; neither those that are through nor late
+        self._waiting: deque[_Line] = deque()  # of these, in spoken order: those that are not through
+        self._worded: deque[_Line] = deque()  # those that waited when they got words, in this order
+        self._through: deque[_Line] = deque()  # the newest that do not wait any more
         self._last: _Line | None = None  # at the end of the log, where a mark can still follow
         self._line_break = ""  # what is to come before the next line of the log
 
@@ -88,7 +99,7 @@ class Transcript:
             line = self._place(item_id, kind)
             if not line.is_whole and not line.interrupted:
                 line.kind = kind
-                line.text += printable(text)
+                self._extend(line, printable(text))
                 self._advance()
 
     def finish(self, item_id: str, kind: str, text: str | None = None) -> None:
@@ -98,14 +109,15 @@ class Transcript:
             if line.is_whole:
                 return
             line.kind = line.kind if text is None else kind
-            whole = printable(text or "") or line.text
-            is_cut_off = line.interrupted and line.text
+            whole = printable(text or "")
+            is_cut_off = line.interrupted and line.pieces
             # What is on the screen already cannot be taken back: it is completed, not corrected.
-            if not is_cut_off and whole.startswith(line.text[: line.shown]):
-                line.text = whole
+            shown = "".join(line.pieces[: line.shown])
+            if whole and not is_cut_off and whole.startswith(shown):
+                del line.pieces[line.shown :]
+                self._extend(line, whole[len(shown) :])
             line.is_whole = True
-            if line.late:
-                self._waiting.insert(0, line)
+            self._wait_again(line)
             self._advance()
 
     def interrupt(self, item_id: str) -> None:
@@ -115,7 +127,7 @@ class Transcript:
             if line is None or line.interrupted:
                 return
             line.interrupted = True
-            if line.text and line not in self._waiting:
+            if line.pieces and not line.waits:
                 self._mark_interrupted(line)
 
     @property
@@ -125,14 +137,18 @@ class Transcript:
             return any(line.kind == USER and not line.is_whole for line in self._lines.values())
 
     def release_late(self) -> None:
-        """Let the lines pass that wait for a late one of the user's. To be called now and then."""
+        """Write what was held for long enough. To be called now and then."""
         with self._lock:
             self._advance()
+            if self._waiting:
+                self._log_so_far(self._waiting[0])
 
     def complete(self) -> None:
         """Write what is there of the lines that will not be whole any more."""
         with self._lock:
             for line in self._lines.values():
+                if not line.is_whole and line.pieces:
+                    self._wait_again(line)
                 line.is_whole = True
             self._advance()
 
@@ -146,14 +162,28 @@ class Transcript:
 
     def _place(self, item_id: str, kind: str, after: str | None = None) -> _Line:
         """The line of an item, new or known."""
-        if item_id not in self._lines:
-            through = [known for known, line in self._lines.items() if line not in self._waiting]
-            for known in through[:-REMEMBERED]:
-                del self._lines[known]
-            new = self._lines[item_id] = _Line(item_id, kind)
-            ids = [line.item_id for line in self._waiting]
-            self._waiting.insert(ids.index(after) + 1 if after in ids else len(ids), new)
-        return self._lines[item_id]
+        if known := self._lines.get(item_id):
+            return known
+        new = self._lines[item_id] = _Line(item_id, kind)
+        newest = islice(reversed(self._waiting), REMEMBERED)
+        behind = next((place for place, line in enumerate(newest) if line.item_id == after), 0)
+        self._waiting.insert(len(self._waiting) - behind, new)
+        return new
+
+    def _extend(self, line: _Line, text: str) -> None:
+        if text:
+            self._wait_again(line)
+            if not line.pieces:
+                self._worded.append(line)
+            if line.logged == len(line.pieces):
+                line.words_since = time.monotonic()
+            line.pieces.append(text)
+
+    def _wait_again(self, line: _Line) -> None:
+        """A line that let others pass goes on, before all that wait."""
+        if not line.waits:
+            line.waits = True
+            self._waiting.appendleft(line)
 
     def _advance(self) -> None:
         """Show and write as much as the order allows."""
@@ -162,35 +192,73 @@ class Transcript:
             self._show(line)
             if line.is_whole:
                 self._end(line)
-            elif self._is_late(line):
+            elif self._holds_too_long(line):
                 line.late = True
+                if self._log_words(line):
+                    self._screen.end_line()
             else:
                 return
-            self._waiting.pop(0)
+            self._waiting.popleft()
+            line.waits = False
+            self._through.append(line)
+            if len(self._through) > REMEMBERED:
+                self._forget(self._through.popleft())
 
-    def _is_late(self, line: _Line) -> bool:
-        """Whether other words have waited for those of the user's for too long."""
-        others_wait = any(other.text for other in self._waiting[1:])
-        return line.kind == USER and others_wait and time.monotonic() - line.since > LATE_S
+    def _forget(self, line: _Line) -> None:
+        if not line.waits and self._lines.get(line.item_id) is line:
+            del self._lines[line.item_id]
+
+    def _holds_too_long(self, line: _Line) -> bool:
+        """Whether words of others have waited for this line for too long."""
+        while self._worded and not self._worded[0].waits:
+            self._worded.popleft()
+        held = next((other for other in self._worded if other.waits and other is not line), None)
+        if held is None:
+            return False
+        now = time.monotonic()
+        return (line.kind == USER and now - line.since > LATE_S) or now - held.words_since > HELD_S
 
     def _show(self, line: _Line) -> None:
         """Bring what is new of a line to the screen."""
-        new = indented(line.text[line.shown :])
-        if new:
+        if new := indented("".join(line.pieces[line.shown :])):
             mark = " (late)" if line.late else ""
             self._screen.say(line, new, f"{_SHOWN_AS[line.kind]}{mark}: {new}")
-        line.shown = len(line.text)
+        line.shown = len(line.pieces)
 
     def _end(self, line: _Line) -> None:
         """A whole line: into the log, with its marks."""
-        if not line.text:
+        if not line.pieces:
             return
-        self._on_line(line.item_id, line.kind, line.text)
-        self._begin_log_line(f"{line.kind}:\t{line.text}{' (late)' if line.late else ''}")
-        self._last = line
+        self._on_line(line.item_id, line.kind, "".join(line.pieces))
+        is_new = self._log_words(line, " (late)" if line.late else "")
         if line.interrupted:
             self._mark_interrupted(line)
-        self._screen.end_line()
+        elif is_new:
+            self._screen.end_line()
+
+    def _log_so_far(self, line: _Line) -> None:
+        """Write what is there of a line that takes its time; half a word may be half a secret."""
+        if line.logged == line.shown or time.monotonic() - line.words_since < HELD_S:
+            return
+        text = "".join(line.pieces[line.logged :])
+        if words := text.rstrip(OF_SECRETS):
+            line.pieces[line.logged :] = [words]
+            self._log_words(line)
+            line.pieces += filter(None, [text[len(words) :]])
+            line.shown = len(line.pieces)
+
+    def _log_words(self, line: _Line, mark: str = "") -> bool:
+        """Write all that is not written yet; whether there was any."""
+        words = "".join(line.pieces[line.logged :])
+        line.logged, line.words_since = len(line.pieces), time.monotonic()
+        if not words:
+            return False
+        if line is self._last:
+            self._write_log(indented(words) + mark)
+        else:
+            self._begin_log_line(f"{line.kind}:\t{words}{mark}")
+            self._last = line
+        return True
 
     def _mark_interrupted(self, line: _Line) -> None:
         """Behind the line where it stands last, else on a line of its own: in the log, and on the screen."""

@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 
 import pytest
 from held import Shown
@@ -177,3 +178,85 @@ def test_control_characters_never_reach_the_terminal_but_line_breaks_stay(writte
 
     assert written.shown == "Agent: one\n    two31m three four\n"
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", printable("".join(map(chr, range(0x250)))))
+
+
+def test_a_place_that_is_kept_for_what_never_comes_holds_nothing_for_long(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transcript = written.transcript
+    transcript.expect("a1", AGENT_AUDIO)  # of an item that breaks off
+    transcript.finish("u1", USER, "Hello?")
+    transcript.release_late()
+    assert written.shown == "", "it may still come"
+    monkeypatch.setattr(module, "HELD_S", -1.0)  # it has not
+    transcript.release_late()
+
+    assert written.shown == "You: Hello?\n"
+    assert written.log.getvalue() == "User Input:\tHello?"
+
+
+def test_a_line_that_stood_still_goes_on_below(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    transcript = written.transcript
+    transcript.add("a1", AGENT_AUDIO, "It is")
+    transcript.finish("u1", USER, "Hello?")
+    with monkeypatch.context() as later:
+        later.setattr(module, "HELD_S", -1.0)
+        transcript.release_late()
+    transcript.finish("a1", AGENT_AUDIO, "It is noon.")
+    transcript.finish("a2", AGENT_AUDIO, "Well?")
+
+    assert written.shown.splitlines() == [
+        "Agent: It is",
+        "You: Hello?",
+        "Agent (late):  noon.",
+        "Agent: Well?",
+    ]
+    assert written.log.getvalue().splitlines() == [
+        "Agent Audio Response:\tIt is",
+        "User Input:\tHello?",
+        "Agent Audio Response:\t noon. (late)",
+        "Agent Audio Response:\tWell?",
+    ]
+
+
+def test_what_stood_still_and_never_went_on_is_in_the_log_at_the_end(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HELD_S", -1.0)
+    written.transcript.add("a1", AGENT_AUDIO, "It is")
+    written.transcript.finish("u1", USER, "Hello?")
+    written.transcript.add("a1", AGENT_AUDIO, " noon")
+    written.transcript.close()
+
+    assert written.log.getvalue().endswith("Hello?\nAgent Audio Response:\t noon (late)\n")
+
+
+def test_a_long_line_is_in_the_log_word_by_word_before_it_is_whole(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transcript = written.transcript
+    for piece in ("Once", " upon", " a ti"):
+        transcript.add("a1", AGENT_AUDIO, piece)
+    transcript.release_late()
+    assert written.log.getvalue() == ""
+    monkeypatch.setattr(module, "HELD_S", -1.0)  # seconds have passed
+    transcript.release_late()
+    assert written.log.getvalue() == "Agent Audio Response:\tOnce upon a "
+    transcript.add("a1", AGENT_AUDIO, "me.")
+    transcript.finish("a1", AGENT_AUDIO, "Once upon a time.")
+
+    assert written.log.getvalue() == "Agent Audio Response:\tOnce upon a time."
+    assert written.shown == "Agent: Once upon a time.\n"
+
+
+def test_a_hundred_thousand_pieces_take_a_second(written: Written) -> None:
+    """Their number counts, not its square, also for lines that are held: that would take hours."""
+    transcript, began = written.transcript, time.monotonic()
+    transcript.add("first", AGENT_AUDIO, "word ")
+    for number in range(50_000):
+        transcript.add(f"a{number}", AGENT_AUDIO, "word ")
+        transcript.add("first", AGENT_AUDIO, "word ")
+    transcript.close()
+
+    assert time.monotonic() - began < 10
+    assert written.log.getvalue().count("word ") == 100_001
