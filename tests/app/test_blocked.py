@@ -1,6 +1,7 @@
 """Nobody reads the screen, or the disk hangs: the sound goes on, and `q` ends the run."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -57,8 +58,11 @@ def heard(path: Path) -> int:
     return 0
 
 
-@pytest.mark.parametrize("blocked", ["stdout", "stderr", "both", "disk"])
-def test_every_frame_is_heard_and_q_ends_the_run(tmp_path: Path, blocked: str) -> None:
+@pytest.mark.parametrize(
+    ("blocked", "way"),
+    [("stdout", "q"), ("stderr", "q"), ("both", "q"), ("disk", "q"), ("both", "SIGINT"), ("disk", "SIGTERM")],
+)
+def test_every_frame_is_heard_and_the_run_ends(tmp_path: Path, blocked: str, way: str) -> None:
     service, output = ScriptedService(), tmp_path / "heard.wav"
     with full_pipe() as pipe, websocket_server(service.serve) as url:
         command = [sys.executable, "voicelive_agent.py", "project", *NAMED, "--no-mic", "--verbose"]
@@ -84,8 +88,10 @@ def test_every_frame_is_heard_and_q_ends_the_run(tmp_path: Path, blocked: str) -
         while heard(output) < FRAMES and time.monotonic() < deadline:
             threading.Event().wait(0.1)  # nobody tells of a file that grows
         frames, began = heard(output), time.monotonic()
-        process.communicate(b"q\n", timeout=TIMEOUT_S)
+        if way != "q":
+            process.send_signal(signal.Signals[way])
+        process.communicate(b"q\n" if way == "q" else None, timeout=TIMEOUT_S)
 
     assert frames == FRAMES
     assert time.monotonic() - began < ENDS_WITHIN_S
-    assert process.returncode == 0
+    assert process.returncode == {"q": 0, "SIGINT": 130, "SIGTERM": 143}[way]
