@@ -1,13 +1,18 @@
 """The terminal is left as it was, whatever ends the run, and whatever is typed."""
 
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from program import ENDS_WITHIN_S, NAMED
-from test_terminal import TYPED_ONLY, Terminal, terminal
+from program import ENDS_WITHIN_S, NAMED, ROOT, environment, loudness
+from servers import websocket_server
+from service import ScriptedService
+from test_terminal import TYPED_ONLY, Terminal, pty, terminal
 
 from standin.server import StandIn
 
@@ -77,3 +82,37 @@ def test_a_key_that_makes_no_sense_does_no_harm(stand_in: StandIn, logs: Path) -
 
         assert screen.wait() == 0
     assert "Traceback" not in screen.text and "Press ENTER" not in screen.text
+
+
+def test_a_terminal_that_takes_nothing_holds_up_neither_the_sound_nor_the_end(logs: Path) -> None:
+    """As one whose connection hangs: the program waits for it in the middle of a line."""
+    service, output = ScriptedService(), logs / "heard.wav"
+    terminal_end, program_end = pty.openpty()
+    with websocket_server(service.serve) as url:
+        command = [sys.executable, "voicelive_agent.py", "project", *NAMED, "--no-mic", "--verbose"]
+        command += ["--endpoint", url.replace("ws://", "http://"), "--log-dir", str(logs)]
+        process = subprocess.Popen(
+            [*command, "--output", str(output)],
+            cwd=ROOT,
+            env=environment(TERM="xterm"),
+            stdin=program_end,
+            stdout=program_end,
+            stderr=program_end,
+            start_new_session=True,
+        )
+        service.wait_for_blocks()
+        service.begin_reply()
+        for _ in range(10):
+            service.send_audio(b"\1\1" * 2400)
+        service.end_reply("All of it. " * 5000)
+        deadline = time.monotonic() + 20
+        while sum(loudness(output) > 0) < 50 and time.monotonic() < deadline:
+            time.sleep(0.1)  # nobody tells of a file that grows
+        began = time.monotonic()
+        process.terminate()
+        code = process.wait(20)
+
+    for end in (terminal_end, program_end):
+        os.close(end)
+    assert sum(loudness(output) > 0) == 50, "a second"
+    assert code == 143 and time.monotonic() - began < ENDS_WITHIN_S

@@ -3,11 +3,12 @@
 import _thread
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 
-from prompt_toolkit.application import Application, get_app
+from prompt_toolkit.application import Application, get_app, get_app_session
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -34,6 +35,7 @@ class LivePrompt:
         """`open_line` is what grows; `controls` are told what is typed."""
         # To ask where the cursor is would hold up the end, and leave a slow terminal without echo.
         os.environ["PROMPT_TOOLKIT_NO_CPR"] = "1"
+        use_stream_of_its_own()
         typed = Buffer(multiline=True)  # only what is pasted has several lines
         self._app: Application[None] = Application(
             arranged(open_line, controls.status, typed),
@@ -80,6 +82,15 @@ class LivePrompt:
                 self._app.run(pre_run=self._drawn.set, handle_sigint=False, set_exception_handler=False)
         finally:
             self._drawn.set()
+
+
+def use_stream_of_its_own() -> None:
+    """Let prompt_toolkit write past sys.stdout, whose lock Python wants at its end: who waits for a terminal
+    that takes nothing would hold it. The output is made once, of what stdout is then.
+    """
+    own = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding, errors="replace")
+    with redirect_stdout(own):
+        assert get_app_session().output
 
 
 def bound(controls: Controls, typed: Buffer) -> KeyBindings:
