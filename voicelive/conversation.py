@@ -370,7 +370,8 @@ class Conversation:
             self.sink.play(base64.b64decode(audio, validate=True), item)
         except ValueError as error:
             log.warning("audio left out: %s", error)
-        self.turns.agent_sounds(item)  # sound comes first
+        # Sound comes first. Interim words are a response of their own.
+        self.turns.agent_sounds(item, "interim_response" in self.first_message["session"])
 
     def _interrupt(self) -> None:
         """Fall silent at once, and for good: nothing of the responses so far is heard any more.

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Message = Mapping[str, Any]
@@ -40,6 +40,14 @@ ECHO: Mapping[str, Message] = {
     "server": {"input_audio_echo_cancellation": {"type": "server_echo_cancellation"}},
     "off": {},
 }
+# Words that the service says while a tool, or the model, takes long [how-to].
+INTERIM: Message = {
+    "type": "llm_interim_response",
+    "triggers": ["tool", "latency"],
+    "latency_threshold_ms": 1000,
+}
+INTERIM_SINCE = "2026-01-01-preview"
+OF_AGENT = "agent"  # in place of a voice
 LEAST_SESSION_S, MOST_SESSION_S = 120.0, 30 * 86_400.0
 WORDS_CHARACTERS = 1000  # of an error, in which a field is looked for
 NAMES = re.compile(r"\bsession\.[a-z_.]*[a-z]|(?<=[Uu]pdate )[a-z_]+|(?<=['\"`])[a-z_.]+(?=['\"`])")
@@ -49,15 +57,57 @@ ANSWER_REQUEST: Message = {"type": "response.create"}
 CANCELLATION: Message = {"type": "response.cancel"}
 
 
-def session_update(api_version: str, voice: str, echo: Message, overrides: Message) -> dict[str, Any]:
+def session_update(
+    api_version: str,
+    voice: str,
+    echo: Message,
+    overrides: Message,
+    *,
+    languages: Sequence[str] = (),
+    interim: bool = False,
+    from_agent: bool = False,
+) -> dict[str, Any]:
     """The first message: the session for this api-version, with a person's overrides merged over it.
 
-    `echo` are its fields of echo cancellation, such as ECHO["server"].
+    `voice` may be OF_AGENT: the one that is stored with the agent. `echo` are its fields of
+    echo cancellation, such as ECHO["server"]. `languages` that
+    are spoken, such as `de-DE`; none of them: English, others as well as may be. `interim`: a few words where
+    the answer takes long. `from_agent`: all but the formats is what is stored with the agent.
     """
     is_preview = api_version <= "2025-05-01-preview"
-    shape = merged(SESSION, UNTIL_2025_05_01_PREVIEW if is_preview else SINCE_2025_10_01)
-    session = merged(shape, {"voice": {"name": voice}, **echo})
+    shape = UNTIL_2025_05_01_PREVIEW if is_preview else SINCE_2025_10_01
+    if from_agent:
+        session = {name: shape[name] for name in shape if name != "turn_detection"}
+    else:
+        session = merged(merged(SESSION, shape), echo)
+        session = merged(session, for_languages(languages, is_preview))
+        session["voice"] = {**session["voice"], "name": voice}
+        if voice == OF_AGENT:
+            del session["voice"]
+    if interim:
+        session["interim_response"] = INTERIM
     return {"type": "session.update", "session": merged(session, overrides)}
+
+
+def for_languages(languages: Sequence[str], is_preview: bool) -> Message:
+    """What of a session depends on the languages that are spoken [how-to]."""
+    if not languages:
+        return {}
+    transcription = {"model": "azure-speech", "language": ",".join(languages)}
+    if is_preview or all(language.lower().startswith("en") for language in languages):
+        return {"input_audio_transcription": transcription}
+    ends = {"end_of_utterance_detection": {"model": "semantic_detection_v1_multilingual"}}
+    turns = {"type": "azure_semantic_vad_multilingual", "languages": list(languages), **ends}
+    return {"input_audio_transcription": transcription, "turn_detection": turns}
+
+
+def speaks(voice: str, languages: Sequence[str]) -> bool:
+    """Whether a voice speaks one of the languages, as far as its name tells: `de-DE-KatjaNeural` speaks
+    German, multilingual and HD voices speak all.
+    """
+    if not languages or voice == OF_AGENT or "Multilingual" in voice or ":" in voice:
+        return True
+    return voice.partition("-")[0].lower() in {language.partition("-")[0].lower() for language in languages}
 
 
 class Offer:

@@ -107,6 +107,7 @@ class Turn:
     noticed_at: float | None = None  # when the service told that this was the end
     received_at: float | None = None  # the first sound
     latency_s: float | None = None  # from `asked_at` until the first sound was heard
+    is_interim: bool = False  # some words while the answer took long
     usage: Usage | None = None  # of the agent's, and of the calls that led to it, once its response is done
 
 
@@ -117,7 +118,8 @@ class Turns:
         """`account` is the sink's; `keep` gets each turn when it is over."""
         self.answers = 0
         self.interruptions = 0
-        self.latencies_s: list[float] = []
+        self.latencies_s: list[float] = []  # of answers
+        self.interim_latencies_s: list[float] = []  # of some words before one
         self.usage = Usage()
         self.heard = Heard()
         self._account = account
@@ -127,6 +129,8 @@ class Turns:
         self._asked_at: float | None = None
         self._noticed_at: float | None = None
         self._start_ms: object = None  # where the turn that the user speaks began, as the service counts
+        # The newest turn of the agent's, while the service may say words that are no answer yet.
+        self._maybe_interim: Turn | None = None
         self._unassigned = Usage()  # of responses that said nothing, such as calls
         self._hasty = 0  # answers in a row that were cut off as soon as they began
 
@@ -138,7 +142,7 @@ class Turns:
     def user_begins(self, item_id: str, start_ms: object = None) -> None:
         """The user speaks up; `start_ms` is the service's count of the sound that was sent."""
         with self._lock:
-            self._start_ms = start_ms
+            self._start_ms, self._maybe_interim = start_ms, None
             self._turn(item_id, "user").start = time.monotonic()
 
     def user_ends(self, item_id: str = "", end_ms: object = None) -> None:
@@ -146,6 +150,7 @@ class Turns:
         with self._lock:
             turn = self._turns.get(item_id)
             self._asked_at = self._noticed_at = time.monotonic()
+            self._maybe_interim = None
             if speech := self.heard.speech(self._start_ms, end_ms):
                 self._asked_at = speech[1]
             if turn:
@@ -166,8 +171,8 @@ class Turns:
             for turn in self._turns.values():
                 turn.usage = turn.usage or Usage()
 
-    def agent_sounds(self, item_id: str) -> None:
-        """A piece of the agent's sound arrived."""
+    def agent_sounds(self, item_id: str, maybe_interim: bool = False) -> None:
+        """A piece of the agent's sound arrived; `maybe_interim`: it may be followed by the answer itself."""
         with self._lock:
             turn = self._turn(item_id, "agent")
             if turn.received_at is None:
@@ -175,6 +180,19 @@ class Turns:
                 turn.asked_at, self._asked_at = self._asked_at, None
                 turn.noticed_at, self._noticed_at = self._noticed_at, None
                 self.answers += 1
+                if maybe_interim:
+                    self._follow(turn)
+
+    def _follow(self, turn: Turn) -> None:
+        """One turn of the agent's follows another: the one before were interim words."""
+        if (before := self._maybe_interim) and not before.is_interim:
+            before.is_interim = True
+            self.answers -= 1
+            turn.asked_at, turn.noticed_at = before.asked_at, before.noticed_at
+            if before.latency_s is not None:
+                self.latencies_s.remove(before.latency_s)
+                self.interim_latencies_s.append(before.latency_s)
+        self._maybe_interim = turn
 
     def used(self, item_ids: Iterable[str], usage: object) -> None:
         """A response with these messages is done, and took so much; without one it was for the next that
@@ -216,7 +234,7 @@ class Turns:
             for turn in list(self._turns.values()):
                 if turn.role == "agent":
                     self._settle_sound(turn)
-                is_done = is_last or turn.usage is not None
+                is_done = is_last or (turn.usage is not None and turn is not self._maybe_interim)
                 if turn.text and (turn.role == "user" or ((turn.interrupted or is_all_heard) and is_done)):
                     over.append(self._turns.pop(turn.item_id))
                     if turn.role == "agent" and not turn.interrupted:
@@ -233,7 +251,7 @@ class Turns:
             turn.start = account.began_at
             if turn.asked_at and turn.received_at:
                 turn.latency_s = turn.start - turn.asked_at
-                self.latencies_s.append(turn.latency_s)
+                (self.interim_latencies_s if turn.is_interim else self.latencies_s).append(turn.latency_s)
                 steps = (turn.noticed_at or turn.asked_at, turn.received_at, turn.start)
                 log.info(
                     "latency: noticed %.3f s after the last sound, first audio %.3f s, heard %.3f s",

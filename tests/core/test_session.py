@@ -6,6 +6,7 @@ from voicelive.session import (
     ECHO,
     merged,
     session_update,
+    speaks,
     user_may_interrupt,
 )
 
@@ -62,3 +63,66 @@ def test_merging_changes_neither() -> None:
 
     assert merged(base, over) == {"voice": {"name": "Ava", "rate": "1.2"}}
     assert (base, over) == ({"voice": {"name": "Ava"}}, {"voice": {"rate": "1.2"}})
+
+
+def test_the_agents_own_voice_is_left_to_it() -> None:
+    session = session_update("2026-07-15", "agent", ECHO["server"], {})["session"]
+
+    assert "voice" not in session
+    assert session["turn_detection"]["type"] == "azure_semantic_vad"
+
+
+@pytest.mark.parametrize(
+    ("version", "asked"),
+    [
+        ("2025-05-01-preview", set()),
+        (
+            "2026-07-15",
+            {"modalities", "input_audio_format", "output_audio_format", "input_audio_sampling_rate"},
+        ),
+    ],
+)
+def test_the_agents_own_session_is_left_to_it_but_for_formats(version: str, asked: set[str]) -> None:
+    session = session_update(version, "Ava", ECHO["server"], {"temperature": 0.7}, from_agent=True)["session"]
+
+    assert set(session) == asked | {"temperature"}
+    assert user_may_interrupt({"session": session})
+
+
+def test_other_languages_have_their_own_kinds_of_everything() -> None:
+    spoken = ["de-DE", "fr-FR"]
+    session = session_update("2026-07-15", "Ava", ECHO["server"], {}, languages=spoken)["session"]
+
+    assert session["input_audio_transcription"] == {"model": "azure-speech", "language": "de-DE,fr-FR"}
+    turns = session["turn_detection"]
+    assert (turns["type"], turns["languages"]) == ("azure_semantic_vad_multilingual", spoken)
+    assert turns["end_of_utterance_detection"]["model"] == "semantic_detection_v1_multilingual"
+    assert turns["silence_duration_ms"] == 200, "all else stays"
+
+
+def test_english_keeps_its_own() -> None:
+    session = session_update("2026-07-15", "Ava", ECHO["server"], {}, languages=["en-GB"])["session"]
+
+    assert session["turn_detection"]["type"] == "azure_semantic_vad"
+    assert session["input_audio_transcription"]["language"] == "en-GB"
+
+
+@pytest.mark.parametrize(
+    ("voice", "languages", "does"),
+    [
+        ("en-US-AvaNeural", ["de-DE"], False),
+        ("de-DE-KatjaNeural", ["de-AT", "fr-FR"], True),
+        ("en-US-AvaMultilingualNeural", ["de-DE"], True),
+        ("en-US-Ava:DragonHDLatestNeural", ["de-DE"], True),
+        ("agent", ["de-DE"], True),
+        ("en-US-AvaNeural", [], True),
+    ],
+)
+def test_whether_a_voice_speaks_a_language(voice: str, languages: list[str], does: bool) -> None:
+    assert speaks(voice, languages) == does
+
+
+def test_interim_words_are_asked_for() -> None:
+    session = session_update("2026-07-15", "Ava", ECHO["server"], {}, interim=True)["session"]
+
+    assert session["interim_response"]["type"] == "llm_interim_response"

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from held import SPEECH_STARTED, SPEECH_STOPPED, UPDATED, Held, added, audio, created, done, words
+from held import SPEECH_STARTED, SPEECH_STOPPED, UPDATED, Event, Held, added, audio, created, done, words
 
 from voicelive.turns import HASTY_TIMES, Heard, Turn, Usage
 
@@ -24,9 +24,9 @@ ANSWERED = {
 class Kept(Held):
     """A conversation, and its turns as they are over."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_message: Event | None = None) -> None:
         self.over: list[Turn] = []
-        super().__init__(keep=self.over.append)
+        super().__init__(keep=self.over.append, first_message=first_message)
 
     def settle(self) -> None:
         self.turns.settle(self.playback.wait_until_heard(0))
@@ -238,3 +238,34 @@ def test_the_latency_is_counted_from_the_last_sound_of_the_user() -> None:
     kept.settle()
 
     assert kept.turns.latencies_s == [pytest.approx(0.5, abs=0.2)]
+
+
+def test_words_before_the_answer_are_none_and_both_are_timed() -> None:
+    kept = Kept(first_message={"type": "session.update", "session": {"interim_response": {}}})
+    kept.handle(UPDATED, SPEECH_STARTED, SPEECH_STOPPED, created("wait"), added("wait", "w"))
+    kept.handle(audio(b"\1\1" * 480, "wait", "w"), {**ANSWERED, "response_id": "wait", "item_id": "w"})
+    kept.handle(done("wait"))
+    kept.render(480)
+    kept.settle()
+    assert kept.over == [], "it may be the answer itself"
+
+    kept.handle(created(), added(), audio(b"\1\1" * 480), ANSWERED, done())
+    kept.render(480)
+    kept.settle()
+    kept.turns.settle(is_all_heard=True, is_last=True)
+
+    assert [turn.is_interim for turn in kept.over] == [True, False]
+    assert (kept.turns.answers, len(kept.turns.latencies_s), len(kept.turns.interim_latencies_s)) == (1, 1, 1)
+    assert kept.turns.latencies_s >= kept.turns.interim_latencies_s
+
+
+def test_the_answer_to_another_question_makes_none_interim() -> None:
+    kept = Kept(first_message={"type": "session.update", "session": {"interim_response": {}}})
+    kept.handle(UPDATED)
+    for number in range(2):
+        kept.handle(SPEECH_STARTED, SPEECH_STOPPED, created(f"r{number}"))
+        kept.handle(audio(b"\1\1" * 480, f"r{number}", f"i{number}"), done(f"r{number}"))
+        kept.render(480)
+        kept.settle()
+
+    assert (kept.turns.answers, kept.turns.interim_latencies_s) == (2, [])

@@ -21,6 +21,7 @@ from voicelive.app.options import IS_INSTALLED, ROOT, Options, RunOptions
 from voicelive.app.settings import (
     API_KEY,
     ECHO_CANCELLATION,
+    LANGUAGE,
     OF_EVERY_COMMAND,
     VOICE,
     Setting,
@@ -29,6 +30,7 @@ from voicelive.app.settings import (
 )
 from voicelive.auth import in_background, prepare, sign_in
 from voicelive.errors import EXIT_FAILED, EXIT_USAGE, VoiceLiveError
+from voicelive.service import AgentTarget, Service
 from voicelive.text import Redactor, printable, without_secrets
 
 if TYPE_CHECKING:  # imported late below, so that --help need not wait for numpy
@@ -197,19 +199,44 @@ def make_plan(kind: AgentKind, options: Options) -> "Plan":
 
     Raises VoiceLiveError (exit code 2) for a wrong option.
     """
-    from voicelive.app.plan import Plan, find_echo, find_offer, find_service, read_overrides
-    from voicelive.session import session_update
+    from voicelive.app.plan import Plan, find_offer, find_service
 
     settings = find_settings(options)
     target = kind.find_target(settings)
     service = find_service(settings, target)
     settings.look_for_misspelt()
-    echo = find_echo(settings, service.api_version)
-    overrides = read_overrides(options.session) if options.session else {}
+    first_message = find_session(settings, options, service, target)
     with suppress(OSError):  # one that does not exist is not the other
         if options.input and options.output and options.input.samefile(options.output):
             raise VoiceLiveError("--input and --output name the same file.", "", EXIT_USAGE)
     if options.input and options.no_mic:
         raise VoiceLiveError("--input and --no-mic exclude each other.", "", EXIT_USAGE)
-    first_message = session_update(service.api_version, settings.get(VOICE), echo, overrides)
     return Plan(kind, target, service, settings, options, first_message, find_offer(first_message))
+
+
+def find_session(
+    settings: Settings, options: Options, service: Service, target: AgentTarget
+) -> dict[str, Any]:
+    """The session.update; what its api-version, or the voice, cannot do is said, and left out.
+
+    Raises VoiceLiveError (exit code 2) for a file of session fields that is none.
+    """
+    from voicelive.app.plan import find_echo, read_overrides
+    from voicelive.session import INTERIM_SINCE, session_update, speaks
+
+    version, interim = service.api_version, options.interim
+    if interim and version < INTERIM_SINCE:
+        say(f"api-version {version} knows no interim response: it goes without.")
+        interim = False
+    voice, echo = settings.get(VOICE), find_echo(settings, version)
+    languages = list(filter(None, settings.get(LANGUAGE).split(",")))
+    if not speaks(voice, languages):
+        others = "multilingual and HD voices do (--voice)"
+        say(f"The voice {voice} may not speak {', '.join(languages)}: {others}.")
+    fields = read_overrides(options.session) if options.session else {}
+    for extra in extras():
+        fields = {**extra.session_fields(target), **fields}
+    from_agent = options.session_from == "agent"
+    return session_update(
+        version, voice, echo, fields, languages=languages, interim=interim, from_agent=from_agent
+    )

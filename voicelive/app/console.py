@@ -122,6 +122,8 @@ class Console:
         if turns.latencies_s:
             usual, worst = median(turns.latencies_s), max(turns.latencies_s)
             how += f"\nFirst sound after {usual:.2f} s (median), {worst:.2f} s (worst)."
+        if turns.interim_latencies_s:
+            how += f"\nInterim words after {median(turns.interim_latencies_s):.2f} s (median)."
         if (used := turns.usage) != Usage():
             how += f"\nTokens: {used.input} in ({used.cached} cached, {used.input_audio} of sound), "
             how += f"{used.output} out ({used.output_audio} of sound)."

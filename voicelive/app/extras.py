@@ -10,6 +10,7 @@ import typer
 
 from voicelive.app.kinds import AgentKind
 from voicelive.app.options import Options, RunOptions
+from voicelive.service import AgentTarget
 
 if TYPE_CHECKING:  # not at run time, so that --help need not wait for numpy
     from voicelive.app.played import Played
@@ -98,6 +99,10 @@ class Extra:
     def look_closer(self, kind: AgentKind, options: Options) -> str:
         """What to do when a conversation has failed, as a line."""
         return ""
+
+    def session_fields(self, target: AgentTarget) -> "Message":
+        """Fields of the session with this agent, or model; a person's own win over them."""
+        return {}
 
 
 def echo_kinds() -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 SOURCE = Path(__file__).resolve().parents[2]  # where the scripts are
 IS_INSTALLED = not (SOURCE / "pyproject.toml").exists()  # by pip, which leaves that behind
@@ -17,6 +17,10 @@ class Options:
     flags: Mapping[str, str | None] = field(default_factory=dict)  # settings on the command line, by name
     sample: Path | None = None  # in the demo, where the flags are all; speaks where there is no microphone
     session: Annotated[Path | None, "JSON file of session fields, merged over the default."] = None
+    session_from: Annotated[
+        Literal["default", "agent"], "`agent`: the session that is stored with it, and yours over that."
+    ] = "default"
+    interim: Annotated[bool, "Let the service say a few words where the agent takes long."] = False
     input: Annotated[Path | None, "16-bit WAV file in place of the microphone."] = None
     output: Annotated[Path | None, "WAV file in place of the speaker."] = None
     input_device: Annotated[str | None, "Microphone: its number or a part of its name."] = None
@@ -31,6 +35,9 @@ class Options:
 class RunOptions(Options):
     """The same, of a conversation."""
 
+    approve: Annotated[
+        Literal["none", "ask", "all"], "The agent's tools that ask first: may they be used?"
+    ] = "ask"
     greet: Annotated[bool, "The agent speaks first."] = False
     verbose: Annotated[bool, "Show the name of each event."] = False
     log_dir: Annotated[Path, "Folder for the two log files; else logs/ beside .env."] = ROOT / "logs"

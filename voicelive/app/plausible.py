@@ -9,6 +9,7 @@ _AROUND = (
     "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f\u00a0 \t\r\n" + "\u2018\u2019\u201c\u201d\u00ab\u00bb`"
 )
 _VOICE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,})+-?\w*(:\w+)?|agent")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 HOST_SUFFIX = ".services.ai.azure.com"
 PORTALS = ("ai.azure.com", "portal.azure.com", "oai.azure.com", "ml.azure.com")
 OUR_PREFIXES = ("AZURE_VOICE_LIVE_", "AZURE_VOICELIVE_", "VOICELIVE_", "AI_FOUNDRY_")
@@ -60,6 +61,14 @@ def voice(value: str) -> str:
     if not _VOICE.fullmatch(value):
         raise ValueError("is not the name of an Azure voice, such as en-US-AvaNeural")
     return value
+
+
+def language(value: str) -> str:
+    """`de-DE`, or several: `de-DE,fr-FR`"""
+    languages = [one.strip() for one in value.split(",")]
+    if odd := [one for one in languages if not _LANGUAGE.fullmatch(one)]:
+        raise ValueError(f"{odd[0]!r} is no language such as de-DE or fr")
+    return ",".join(languages)
 
 
 def misspelt(variables: Iterable[str], known: Iterable[str]) -> dict[str, str]:

@@ -29,6 +29,7 @@ from voicelive.playback import Playback
 from voicelive.reconnect import Link
 from voicelive.soundcard import Microphone, Speaker
 from voicelive.text import Redactor, printable, shown
+from voicelive.toolcalls import Approve
 from voicelive.transcript import Transcript
 from voicelive.turns import Turn, Turns
 from voicelive.uplink import Meter, Mute, Stage
@@ -91,7 +92,7 @@ def _converse(
         screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}\n{where_files_are}")
         meter, muting = Meter(), Mute()
         stages: list[Stage] = [meter, muting, *beside_what_is_played(source, sink, parts)]
-        conversation = new_conversation(plan, screen, logs.conversation.write, sink, parts)
+        conversation = new_conversation(plan, options.approve, screen, logs.conversation.write, sink, parts)
         link = new_link(options, connector, conversation, source, stages, screen.note)
         if options.greet:
             conversation.greet()
@@ -113,7 +114,12 @@ def beside_what_is_played(source: Source, sink: Playback, parts: Sequence[Part])
 
 
 def new_conversation(
-    plan: Plan, screen: Screen, write_log: Callable[[str], None], sink: Playback, parts: Sequence[Part]
+    plan: Plan,
+    approve: Approve,
+    screen: Screen,
+    write_log: Callable[[str], None],
+    sink: Playback,
+    parts: Sequence[Part],
 ) -> Conversation:
     """Its books, and what it means to the speaker, the screen and the log."""
 
@@ -127,7 +133,7 @@ def new_conversation(
         *(sink, transcript, turns, screen.note, plan.first_message),
         is_current=not plan.target.is_classic,
         run_function=next((part.run_function for part in parts if part.run_function), None),
-        approve="ask",
+        approve=approve,
         offer=plan.offer,
         id=plan.target.conversation_id,
     )

@@ -86,13 +86,20 @@ ECHO_CANCELLATION = Setting(
 )
 VOICE = Setting(
     "voice",
-    "The agent's voice.",
+    "The agent's voice; `agent` for the one that is stored with it.",
     ("AZURE_VOICE_LIVE_VOICE", "VOICE_NAME"),
     default=DEFAULT_VOICE,
     meant=plausible.voice,
 )
 
-OF_EVERY_COMMAND = (ENDPOINT, API_VERSION, VOICE, ECHO_CANCELLATION)
+LANGUAGE = Setting(
+    "language",
+    "What you speak, such as de-DE, or de-DE,fr-FR; else English.",
+    ("AZURE_VOICE_LIVE_LANGUAGE",),
+    meant=plausible.language,
+)
+
+OF_EVERY_COMMAND = (ENDPOINT, API_VERSION, VOICE, LANGUAGE, ECHO_CANCELLATION)
 
 
 @dataclass(frozen=True)

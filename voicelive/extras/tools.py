@@ -27,6 +27,7 @@ from typing import (
 from voicelive.app.extras import Extra, Part, Run
 from voicelive.app.options import ROOT
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
+from voicelive.service import AgentTarget
 from voicelive.text import brief, without_secrets
 
 if TYPE_CHECKING:  # --help need not wait for it
@@ -286,6 +287,11 @@ def _fitted_to_one(value: object, kinds: Iterable[Any], what: str) -> object:
 
 
 class _Tools(Extra):
+    def session_fields(self, target: AgentTarget) -> dict[str, Any]:
+        """A model is told what there is; an agent knows."""
+        found = load(ROOT / "tools.py") if "model" in target.query else []
+        return {"tools": for_session(found)} if found else {}
+
     def join(self, run: Run) -> Part:
         return Part(run_function=Toolbox(load(ROOT / "tools.py"), run.note).run)
 

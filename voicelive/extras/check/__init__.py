@@ -45,10 +45,10 @@ class Check(Extra):
 
 def as_typed(options: Options) -> list[str]:
     """The options of `check` as they were typed: ["--endpoint", "https://…", …]."""
-    names = [field.name for field in fields(Options) if field.name not in ("flags", "sample")]
+    others = {field.name: field.default for field in fields(Options) if field.name not in ("flags", "sample")}
     typed = []
-    for name, value in {**options.flags, **{name: getattr(options, name) for name in names}}.items():
-        if value:
+    for name, value in {**options.flags, **{name: getattr(options, name) for name in others}}.items():
+        if value and value != others.get(name):
             flag = "--" + name.replace("_", "-")
             typed += [flag] if value is True else [flag, str(value)]
     return typed

@@ -104,6 +104,7 @@ class Recording:
             "start": since(turn.start),
             "end": since(turn.end),
             "interrupted": turn.interrupted,
+            "interim": turn.is_interim,
             "latency": None if turn.latency_s is None else round(turn.latency_s, 3),
             "usage": asdict(turn.usage) if turn.usage else None,
         }
