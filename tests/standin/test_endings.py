@@ -101,6 +101,7 @@ QUIT: dict[str, tuple[int, Callable[[Program], None]]] = {
     "q": (0, lambda program: program.type("q")),
     "Ctrl-C": (130, lambda program: program.process.send_signal(signal.SIGINT)),
     "SIGTERM": (143, lambda program: program.process.terminate()),
+    "SIGHUP": (129, lambda program: program.process.send_signal(signal.SIGHUP)),
 }
 
 
@@ -126,6 +127,21 @@ def test_every_way_out_is_quick_and_closes_the_logs(
     assert "closed by the service: 1000" in program.technical_log, "the socket was closed properly"
     assert stand_in.wait_for(lambda: not stand_in.sessions[before].open, timeout=5)
     assert len(loudness(logs / "heard.wav"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_who_starts_it_with_nohup_keeps_it_when_the_terminal_is_closed(
+    stand_in: StandIn, logs: Path, sound: tuple[str, ...]
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        program = Program("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, log_dir=logs)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    program.wait_for(lambda: "Session sess_" in program.stderr)
+    program.process.send_signal(signal.SIGHUP)
+
+    assert program.wait() == 0, "it went on to its end"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")

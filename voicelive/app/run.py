@@ -54,7 +54,7 @@ def talk(
     screen = Screen(redact)
     logs = RunLogs(options.log_dir, redact, screen.note)
     logs.keep(options.keep_logs)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends it as Ctrl-C does
+    end_by_signals()
     with logs.collecting(), c_libraries_into(logs.technical.write), closing(screen):
         if options.wait_for_sound:
             wait_for_sound(options, screen.note)
@@ -73,6 +73,15 @@ def talk(
             if line and not options.sample:
                 screen.note(line)
         return failure.exit_code
+
+
+def end_by_signals() -> None:
+    """SIGTERM, and SIGHUP of a terminal that is closed, end a run as Ctrl-C does, unless they are ignored
+    (nohup)."""
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 
 def _converse(

@@ -17,10 +17,10 @@ METER_DB = 60  # below full scale, where the meter begins
 KEYS = """With Enter:
   q, quit, exit   end the conversation
   m               mute the microphone, and unmute it
-  y, n            yes or no, where the agent wants to use a tool
+  y, n            yes or no, where you are asked
   ?               this list
-  /say q          say q, or whatever follows, to the agent
-Any other text goes to the agent, but for a word with / before it."""
+  /say q          say q, or what follows, to the agent
+Any other text goes to the agent, but no other /word."""
 LIVE_KEYS = """Without Enter:
   Esc             silence the agent
   Ctrl-T          mute the microphone, and unmute it

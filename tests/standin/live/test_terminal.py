@@ -202,6 +202,16 @@ def test_a_terminal_that_is_dumb_gets_lines_alone(stand_in: StandIn, logs: Path)
     assert b"\x1b" not in screen.raw
 
 
+def test_who_wants_it_plain_says_so(stand_in: StandIn, logs: Path) -> None:
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY, "--plain")
+    with terminal(*arguments, log_dir=logs) as screen:
+        screen.wait_for("Type, and Enter.")
+        screen.type("q\n")
+        assert screen.wait() == 0
+        screen.wait_for("Ended after")
+    assert b"\x1b[7m" not in screen.raw
+
+
 def test_who_wants_no_colour_keeps_the_prompt_and_the_status(stand_in: StandIn, logs: Path) -> None:
     arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
     with terminal(*arguments, log_dir=logs, NO_COLOR="1") as screen:

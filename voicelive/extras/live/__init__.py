@@ -11,7 +11,7 @@ class Live(Extra):
 
     def join(self, run: Run) -> Part:
         """Offer it."""
-        if not is_live(os.environ):
+        if run.options.plain or not is_live(os.environ):
             return Part()
         from voicelive.extras.live.prompt import LivePrompt  # 0.1 s
 

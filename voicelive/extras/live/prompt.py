@@ -63,8 +63,9 @@ class LivePrompt:
 
     def close(self) -> None:
         """Take the prompt away, and leave the terminal as it was: from now on no signal hinders that."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+            if number := getattr(signal, name, None):
+                signal.signal(number, signal.SIG_IGN)
         self._is_closed = True
         if self._thread.ident is None:  # it never appeared
             return
