@@ -152,3 +152,26 @@ def test_a_thread_that_fails_leaves_its_traceback_in_the_log_only(
     assert "stray" in logged and f"RuntimeError: with {HIDDEN}" in logged
     assert JWT not in logged
     assert capsys.readouterr().err == ""
+
+
+class Falls:
+    """What raises where nobody can catch it."""
+
+    def __init__(self, failure: type[BaseException]) -> None:
+        self._failure = failure
+
+    def __del__(self) -> None:
+        raise self._failure
+
+
+def test_what_nobody_can_catch_is_logged_and_a_ctrl_c_comes_once_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs = RunLogs(tmp_path, Redactor(), pytest.fail)
+    with pytest.raises(KeyboardInterrupt), logs.collecting():
+        for failure in (ValueError, KeyboardInterrupt):
+            Falls(failure)  # and gone at once
+        threading.Event().wait(5)
+
+    assert "ValueError" in logs.path("voicelive.log").read_text(encoding="utf-8")
+    assert "Traceback" not in capsys.readouterr().err
