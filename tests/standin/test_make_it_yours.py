@@ -164,7 +164,7 @@ def test_the_changes_are_those_of_the_table() -> None:
     anchors = [re.sub(r"[^a-z -]", "", title.lower()).replace(" ", "-") for title in titles]
     rows = re.findall(r"^\| \[.*\(#(\S+)\) .* (\d+) \|$", text, re.MULTILINE)
     assert rows == [(anchor, str(lines_of(title))) for anchor, title in zip(anchors, titles, strict=True)]
-    assert len(titles) == 7
+    assert len(titles) >= 7  # without an extra there is one less
 
 
 def lines_of(title: str) -> int:

@@ -205,6 +205,20 @@ def test_the_worked_example_tells_the_time_in_a_place() -> None:
         time_in.call('{"place": "Atlantis"}')
 
 
+def test_the_function_of_the_document_is_one(tmp_path: Path) -> None:
+    text = (TOOLS.parent / "docs" / "make-it-yours.md").read_text(encoding="utf-8")
+    code = text.partition("\n## A function of yours\n")[2].partition("```python\n# tools.py\n")[2]
+    path = tmp_path / "tools.py"
+    path.write_text(code.partition("```")[0])
+
+    (set_light,) = load(path)
+
+    output = set_light.call('{"room": "Kitchen", "state": "on"}')
+    assert json.loads(output) == {"room": "Kitchen", "state": "on", "percent": 100}
+    with pytest.raises(ValueError, match="state must be one of"):
+        set_light.call('{"room": "Kitchen", "state": "dim"}')
+
+
 def test_only_what_is_registered_is_found(tmp_path: Path) -> None:
     path = tmp_path / "tools.py"
     path.write_text(
