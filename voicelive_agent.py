@@ -11,6 +11,8 @@ from voicelive.app.settings import (
     AGENT_NAME,
     AGENT_VERSION,
     CONVERSATION_ID,
+    FOUNDRY_RESOURCE,
+    IDENTITY,
     PROJECT_NAME,
     Settings,
 )
@@ -43,6 +45,8 @@ def project_target(settings: Settings) -> AgentTarget:
         "agent-name": name or settings.require(AGENT_NAME, or_else=AGENT_ID),
         "agent-project-name": project,
         "agent-version": version or settings.get(AGENT_VERSION),
+        "foundry-resource-override": settings.get(FOUNDRY_RESOURCE),
+        "agent-authentication-identity-client-id": settings.get(IDENTITY),
     }
     return AgentTarget(name, project, query, conversation_id=settings.get(CONVERSATION_ID))
 
@@ -51,7 +55,10 @@ PROJECT = AgentKind(
     name="project",
     help="Talk to an agent in a Foundry project.",
     title="Foundry project",
-    settings=(PROJECT_NAME, AGENT_NAME, AGENT_VERSION, CONVERSATION_ID, AGENT_ID),
+    settings=(
+        *(PROJECT_NAME, AGENT_NAME, AGENT_VERSION, CONVERSATION_ID, AGENT_ID),
+        *(FOUNDRY_RESOURCE, IDENTITY),
+    ),
     find_target=project_target,
     made_up={"project_name": "demo", "agent_name": "stand-in"},
 )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from urllib.parse import urlsplit
 
+from voicelive import __version__
 from voicelive.audio import Source
 from voicelive.auth import Access, access_with, in_background, needed_scopes, sign_in
 from voicelive.connection import Connection, proxy_before
@@ -79,7 +80,8 @@ def open_connection(
 
     Raises VoiceLiveError where the service is not reached or refuses.
     """
-    headers = {**access.headers, "x-ms-client-request-id": request_id}
+    program = {"User-Agent": f"voicelive-python/{__version__}", "x-ms-client-request-id": request_id}
+    headers = {**access.headers, **program}
     return Connection(request_url(service, target, access.agent_token, offer.feature), headers)
 
 

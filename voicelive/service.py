@@ -6,6 +6,12 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
 PATH = "/voice-live/realtime"
+# Of resources, in the public cloud and the sovereign ones.
+AZURE_HOSTS = tuple(
+    f".{service}.azure.{end}"
+    for service in ("services.ai", "cognitiveservices", "openai")
+    for end in ("com", "us", "cn")
+)
 
 # Which agents an api-version knows [SDK, reports].
 NEWEST_API_VERSION = "2026-07-15"

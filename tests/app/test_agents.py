@@ -57,12 +57,19 @@ def test_an_option_wins_over_a_name_in_the_env_file(flags: dict[str, str], query
     ("env_file", "query"),
     [
         (
-            {"VOICELIVE_ENDPOINT": "https://r", "PROJECT_NAME": "p", "AGENT_NAME": "anna"}
+            {
+                "VOICELIVE_ENDPOINT": "https://r.services.ai.azure.com",
+                "PROJECT_NAME": "p",
+                "AGENT_NAME": "anna",
+            }
             | {"AGENT_VERSION": "", "VOICELIVE_API_VERSION": "2026-01-01-preview"},
             {"api-version": ["2026-01-01-preview"], "agent-name": ["anna"]},
         ),
         (
-            {"AZURE_VOICELIVE_ENDPOINT": "https://r", "AZURE_VOICELIVE_PROJECT_NAME": "p"}
+            {
+                "AZURE_VOICELIVE_ENDPOINT": "https://r.services.ai.azure.com",
+                "AZURE_VOICELIVE_PROJECT_NAME": "p",
+            }
             | {"AZURE_VOICELIVE_AGENT_ID": "asst_1", "AZURE_VOICELIVE_API_VERSION": "2025-10-01"},
             {"api-version": ["2025-10-01"], "agent-id": ["asst_1"]},
         ),
@@ -126,3 +133,61 @@ def test_a_connection_string_of_another_shape_is_named() -> None:
     hub_target(found)
 
     assert "connection string must look like <region>.api.azureml.ms;" in problems(found)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "said"),
+    [
+        ("https://contoso.service.ai.azure.com", "Did you mean contoso.services.ai.azure.com?"),
+        ("https://evil.example", "name evil.example in AZURE_VOICE_LIVE_TRUSTED_HOSTS if it is yours"),
+        ("https://services.ai.azure.com.evil.example", "is none of Azure's hosts"),
+    ],
+)
+def test_a_token_goes_to_no_host_that_nobody_named(endpoint: str, said: str) -> None:
+    found = Settings({"endpoint": endpoint, **NAMED}, {}, {})
+    find_service(found, project_target(found))
+
+    assert said in problems(found)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "r.services.ai.azure.com",
+        "r.openai.azure.us",
+        "r.cognitiveservices.azure.cn",
+        "localhost",
+        "gw.example",
+    ],
+)
+def test_a_token_goes_to_azure_to_this_machine_and_to_who_is_named(host: str) -> None:
+    shell = {"AZURE_VOICE_LIVE_TRUSTED_HOSTS": "other.example, GW.example"}
+    found = Settings({"endpoint": f"https://{host}", **NAMED}, shell, {})
+    find_service(found, project_target(found))
+
+    found.raise_problems()
+
+
+def test_an_agent_of_another_resource_is_asked_for_as_microsoft_s_samples_do() -> None:
+    env_file = {"FOUNDRY_RESOURCE_OVERRIDE": "other", "AGENT_AUTH_IDENTITY_CLIENT_ID": "00-11"}
+    found = Settings({"endpoint": "https://r.services.ai.azure.com", **NAMED}, {}, env_file)
+    query = parse_qs(urlsplit(request_url(SERVICE, project_target(found), None)).query)
+
+    assert query["foundry-resource-override"] == ["other"]
+    assert query["agent-authentication-identity-client-id"] == ["00-11"]
+
+
+def test_what_libraries_read_counts_in_the_env_file_too_and_the_shell_wins() -> None:
+    variables = {"AZURE_TENANT_ID": "shell's"}
+    found = Settings({}, dict(variables), {"AZURE_TENANT_ID": "file's", "AZURE_CLIENT_ID": "file's"})
+    found.pass_on(variables)
+
+    assert variables == {"AZURE_TENANT_ID": "shell's", "AZURE_CLIENT_ID": "file's"}
+    assert found.of_libraries() == {"AZURE_TENANT_ID": "the shell", "AZURE_CLIENT_ID": ".env"}
+
+
+def test_the_evergreen_api_version_may_be_asked_for() -> None:
+    found = Settings({"endpoint": "https://r.services.ai.azure.com", "api_version": "v1", **NAMED}, {}, {})
+
+    assert find_service(found, project_target(found)).api_version == "v1"
+    found.raise_problems()

@@ -94,3 +94,12 @@ def test_a_line_of_an_env_file_that_is_none_is_named(tmp_path: Path) -> None:
 
 def test_no_env_file_is_no_mistake(tmp_path: Path) -> None:
     assert read_env_file(tmp_path / ".env") == {}
+
+
+def test_a_dollar_in_the_env_file_shows_nothing_of_the_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLANTED", "secret of the shell")
+    (tmp_path / ".env").write_text("AI_FOUNDRY_AGENT_NAME=${PLANTED}\n")
+
+    assert read_env_file(tmp_path / ".env") == {"AI_FOUNDRY_AGENT_NAME": "${PLANTED}"}

@@ -153,7 +153,9 @@ def find_settings(options: Options) -> Settings:
     """The settings of a run: flags, shell and .env; in the demo the flags alone."""
     if options.sample:
         return Settings(options.flags, {}, {})
-    return Settings(options.flags, os.environ, read_env_file(ROOT / ".env"))
+    settings = Settings(options.flags, dict(os.environ), read_env_file(ROOT / ".env"))
+    settings.pass_on(os.environ)
+    return settings
 
 
 def new_app(help: str | None) -> typer.Typer:

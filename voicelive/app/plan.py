@@ -3,21 +3,25 @@
 import json
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from voicelive import failures
 from voicelive.app.extras import echo_kinds, extras
 from voicelive.app.kinds import AgentKind
 from voicelive.app.options import Options
-from voicelive.app.settings import API_VERSION, ECHO_CANCELLATION, ENDPOINT, Settings
+from voicelive.app.settings import API_VERSION, ECHO_CANCELLATION, ENDPOINT, TRUSTED_HOSTS, Settings
 from voicelive.service import (
+    AZURE_HOSTS,
     CLASSIC_API_VERSION,
     FIRST_API_VERSION_WITH_NAMES,
     FIRST_API_VERSION_WITHOUT_CLASSIC,
     NEWEST_API_VERSION,
     AgentTarget,
     Service,
+    is_this_machine,
     websocket_url,
     without_credentials,
 )
@@ -45,12 +49,14 @@ def find_service(settings: Settings, target: AgentTarget) -> Service:
     if endpoint := settings.require(ENDPOINT):
         try:
             url = websocket_url(endpoint)
+            if not is_trusted(url, settings.get(TRUSTED_HOSTS)):
+                raise ValueError(untrusted(url))
         except ValueError as problem:
             settings.reject(f"endpoint {without_credentials(endpoint)!r}: {problem}")
     default = CLASSIC_API_VERSION if target.is_classic else NEWEST_API_VERSION
     api_version = settings.get(API_VERSION) or default
     source = settings.find(API_VERSION).source
-    if not re.fullmatch(r"\d{4}-\d\d-\d\d(-preview)?", api_version):
+    if not re.fullmatch(r"v1|\d{4}-\d\d-\d\d(-preview)?", api_version):
         settings.reject(f"api version {api_version!r} ({source}): must look like {default}")
     elif target.is_classic and api_version >= FIRST_API_VERSION_WITHOUT_CLASSIC:
         settings.reject(
@@ -64,6 +70,25 @@ def find_service(settings: Settings, target: AgentTarget) -> Service:
             f"later: leave out {api_version} ({source}), or name a classic agent (AI_FOUNDRY_AGENT_ID)"
         )
     return Service(url, api_version)
+
+
+def is_trusted(url: str, named: str) -> bool:
+    """Whether a host may get a token: Azure's, this machine, and those that a person has `named`."""
+    host = urlsplit(url).hostname or ""
+    others = [other.strip().lower() for other in named.split(",")]
+    return host.endswith(AZURE_HOSTS) or is_this_machine(host) or host in others
+
+
+def untrusted(url: str) -> str:
+    """Why a host gets no token, for the end of a sentence."""
+    host = urlsplit(url).hostname or ""
+    resource, _, domain = host.partition(".")
+    alike = get_close_matches(f".{domain}", AZURE_HOSTS, 1)
+    meant = f" Did you mean {resource}{alike[0]}?" if alike else ""
+    return (
+        f"is none of Azure's hosts, and your token goes to no other: name {host} in "
+        f"{TRUSTED_HOSTS.variables[0]} if it is yours.{meant}"
+    )
 
 
 def find_echo(settings: Settings, api_version: str) -> Message:

@@ -1,7 +1,7 @@
 """Settings: the value of each, where it came from, and all that is wrong with them at once."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
@@ -59,7 +59,22 @@ AGENT_VERSION = Setting(
 CONVERSATION_ID = Setting(
     "conversation_id",
     "Foundry conversation to go on with.",
-    ("AI_FOUNDRY_CONVERSATION_ID", "CONVERSATION_ID"),
+    ("AI_FOUNDRY_CONVERSATION_ID", "AGENT_CONVERSATION_ID", "CONVERSATION_ID"),
+)
+FOUNDRY_RESOURCE = Setting(
+    "foundry_resource",
+    "Foundry resource of the agent, where it is another than the endpoint's.",
+    ("FOUNDRY_RESOURCE_OVERRIDE",),
+)
+IDENTITY = Setting(
+    "identity_client_id",
+    "Client id of the managed identity that may use the agent there.",
+    ("AGENT_AUTHENTICATION_IDENTITY_CLIENT_ID", "AGENT_AUTH_IDENTITY_CLIENT_ID"),
+)
+TRUSTED_HOSTS = Setting(
+    "trusted_hosts",
+    "Hosts besides Azure's that get your token, with commas between them.",
+    ("AZURE_VOICE_LIVE_TRUSTED_HOSTS",),
 )
 AGENT_ID = Setting(
     "agent_id",
@@ -87,7 +102,7 @@ ECHO_CANCELLATION = Setting(
 VOICE = Setting(
     "voice",
     "The agent's voice; `agent` for the one that is stored with it.",
-    ("AZURE_VOICE_LIVE_VOICE", "VOICE_NAME"),
+    ("AZURE_VOICE_LIVE_VOICE", "AGENT_VOICE", "VOICE_NAME"),
     default=DEFAULT_VOICE,
     meant=plausible.voice,
 )
@@ -99,6 +114,18 @@ LANGUAGE = Setting(
     meant=plausible.language,
 )
 
+# Of the libraries that sign in and connect: in .env they count as if they stood in the shell.
+OF_LIBRARIES = (
+    "AZURE_TENANT_ID",
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PATH",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_TOKEN_CREDENTIALS",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+)
 OF_EVERY_COMMAND = (ENDPOINT, API_VERSION, VOICE, LANGUAGE, ECHO_CANCELLATION)
 
 
@@ -171,6 +198,21 @@ class Settings:
         """Note one more thing that is wrong."""
         self._problems[problem] = None
 
+    def of_libraries(self) -> dict[str, str]:
+        """Those of OF_LIBRARIES that are set, and where: `the shell`, or else `.env`."""
+        places = ("the shell", self._shell), (".env", self._env_file)
+        return {
+            name: next(place for place, values in places if values.get(name))
+            for name in OF_LIBRARIES
+            if any(values.get(name) for _, values in places)
+        }
+
+    def pass_on(self, variables: MutableMapping[str, str]) -> None:
+        """Let those of them that stand in .env alone count for this process, whose `variables` these are."""
+        for name, place in self.of_libraries().items():
+            if place == ".env":
+                variables[name] = self._env_file[name]
+
     def look_for_misspelt(self) -> None:
         """Note each variable that looks like one of ours, and that nothing reads."""
         known = [name for one in globals().values() if isinstance(one, Setting) for name in one.variables]
@@ -214,4 +256,8 @@ def read_env_file(path: Path) -> dict[str, str]:
             "It must be a text file in UTF-8 that you may read, one NAME=value a line.",
             EXIT_USAGE,
         ) from error
-    return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value}
+    return {
+        name: value
+        for name, value in dotenv_values(stream=StringIO(text), interpolate=False).items()
+        if value
+    }

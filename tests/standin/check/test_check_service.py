@@ -23,7 +23,7 @@ from voicelive.session import Offer
 @pytest.mark.parametrize(
     ("endpoint", "row", "said"),
     [
-        ("https://no-such-host.invalid", "name", "there is no such host"),
+        ("https://no-such-host-there-is.services.ai.azure.com", "name", "there is no such host"),
         ("https://localhost:1", "TCP", "nobody listens there"),
     ],
 )
@@ -46,7 +46,7 @@ def test_a_certificate_that_nobody_trusts(stand_in: StandIn, tmp_path: Path) -> 
 def test_a_proxy_is_named_and_asked(tmp_path: Path) -> None:
     env = {"HTTPS_PROXY": "http://u:hunter2@127.0.0.1:9", "PATH": fake_az(tmp_path / "bin")}
 
-    checked = Checked("--endpoint", "https://contoso.example", *NAMED, *FILES, **env)
+    checked = Checked("--endpoint", "https://contoso.services.ai.azure.com", *NAMED, *FILES, **env)
 
     assert checked.exit_code == 1
     assert checked.found("proxy", "-") == "127.0.0.1:9 (HTTPS_PROXY)"
@@ -59,7 +59,7 @@ def test_a_proxy_is_named_and_asked(tmp_path: Path) -> None:
 def test_a_proxy_that_is_none_is_told(tmp_path: Path, proxy: str) -> None:
     env = {"HTTPS_PROXY": proxy, "PATH": fake_az(tmp_path / "bin")}
 
-    checked = Checked("--endpoint", "https://contoso.example", *NAMED, *FILES, **env)
+    checked = Checked("--endpoint", "https://contoso.services.ai.azure.com", *NAMED, *FILES, **env)
 
     assert checked.exit_code == 2
     assert "HTTPS_PROXY names no proxy." in checked.stderr

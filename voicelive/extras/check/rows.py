@@ -77,6 +77,9 @@ def check_settings(report: Report, plan: Plan) -> bool:
         elif setting.name == "api_version":
             report.look(name, lambda: f"{plan.service.api_version} (default)")
 
+    for name, place in plan.settings.of_libraries().items():
+        report.look(name[:17].lower(), partial("{} is set, in {}".format, name, place))
+
     def problems() -> str:
         plan.settings.raise_problems(hints(plan.kind))
         return "nothing is missing"
