@@ -8,7 +8,13 @@ from test_rooms import MODULES
 
 ALLOWED = {
     # Objects of other people's, which can be told in no other way.
-    *("wrapper.__signature__", "threading.excepthook", "logger.propagate", "timer.daemon"),
+    *(
+        "wrapper.__signature__",
+        "threading.excepthook",
+        "sys.unraisablehook",
+        "logger.propagate",
+        "timer.daemon",
+    ),
     *("self._app.timeoutlen", "self._app.ttimeoutlen", "context.sslsocket_class"),
     # A failure on its way up: whoever passes it on knows more of it.
     *("failure.message", "failure.remedy"),

@@ -82,7 +82,7 @@ def test_the_env_file_of_a_quickstart_works(env_file: dict[str, str], query: dic
     found.raise_problems()
 
     parts = urlsplit(request_url(service, target, None))
-    assert parts.hostname == "r"
+    assert parts.hostname == "r.services.ai.azure.com"
     assert parse_qs(parts.query) == {**query, "agent-project-name": ["p"]}
 
 
