@@ -132,7 +132,7 @@ class ToolCalls:
                 server = in_words(str(known.get("server_label", "an MCP server")))
                 self._note(f"The agent goes without the tools of {server}, which could not be listed{reason}")
             case {"type": str(kind)} if kind.startswith("response.invocation."):
-                self._begin("invocation", "at work", str(event.get("response_id", "")))
+                self._begin("invocation", "at work", "")
             case {"type": str(kind), "item_id": str(item_id)}:
                 self._on_progress(kind, item_id, str(event.get("response_id", "")))
 
@@ -170,7 +170,8 @@ class ToolCalls:
         items = response.get("output")
         for item in items if isinstance(items, list) else []:
             self._on_item(item, is_whole=True)
-        self._end(lambda _, activity: activity.response == response.get("id"))
+        # What a hosted agent tells of its work names no response [SDK].
+        self._end(lambda item, activity: item == "invocation" or activity.response == response.get("id"))
         for what in self._failed.values():
             self._note(f"The agent failed in {what}.")
         self._failed.clear()

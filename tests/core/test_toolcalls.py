@@ -314,7 +314,7 @@ def test_what_the_agent_does_in_silence_is_told_while_it_lasts() -> None:
     "begun",
     [
         {"type": "response.file_search_call.in_progress", "response_id": "resp_1", "item_id": "fs_1"},
-        {"type": "response.invocation.delta", "response_id": "resp_1", "delta": {"event": "progress"}},
+        {"type": "response.invocation.delta", "delta": {"event": "progress"}},
     ],
 )
 def test_what_never_said_that_it_is_over_ends_with_its_response(begun: Event) -> None:
