@@ -64,8 +64,13 @@ _ERRORS: tuple[tuple[str, str, int], ...] = (
     ("Unauthorized|Authentication error|permission", f"{ROLES} {SIGN_IN}", EXIT_NO_ACCESS),
     ("avatar is configured", "The agent has an avatar, which brings its voice: --voice agent.", EXIT_FAILED),
     (
-        "configuration_not_supported",
+        "(instructions|tools)_configuration_not_supported",
         "Agents bring their own instructions and tools: leave these out of --session.",
+        EXIT_FAILED,
+    ),
+    (
+        "configuration_not_supported",
+        "The session is stored with the agent: leave it to the agent with --session-from agent.",
         EXIT_FAILED,
     ),
     (

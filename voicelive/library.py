@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 from urllib.parse import urlsplit
 
-from voicelive import __version__
 from voicelive.audio import Source
 from voicelive.auth import Access, access_with, in_background, needed_scopes, sign_in
 from voicelive.connection import Connection, proxy_before
@@ -21,6 +20,7 @@ from voicelive.service import (
     CLASSIC_API_VERSION,
     DEFAULT_VOICE,
     NEWEST_API_VERSION,
+    USER_AGENT,
     AgentTarget,
     Service,
     request_url,
@@ -80,7 +80,7 @@ def open_connection(
 
     Raises VoiceLiveError where the service is not reached or refuses.
     """
-    program = {"User-Agent": f"voicelive-python/{__version__}", "x-ms-client-request-id": request_id}
+    program = {"User-Agent": USER_AGENT, "x-ms-client-request-id": request_id}
     headers = {**access.headers, **program}
     return Connection(request_url(service, target, access.agent_token, offer.feature), headers)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
 PATH = "/voice-live/realtime"
+USER_AGENT = "voicelive-python/1.0.0"  # with voicelive.__version__
 # Of resources, in the public cloud and the sovereign ones.
 AZURE_HOSTS = tuple(
     f".{service}.azure.{end}"

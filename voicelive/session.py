@@ -50,7 +50,11 @@ INTERIM_SINCE = "2026-01-01-preview"
 OF_AGENT = "agent"  # in place of a voice
 LEAST_SESSION_S, MOST_SESSION_S = 120.0, 30 * 86_400.0
 WORDS_CHARACTERS = 1000  # of an error, in which a field is looked for
-NAMES = re.compile(r"\bsession\.[a-z_.]*[a-z]|(?<=[Uu]pdate )[a-z_]+|(?<=['\"`])[a-z_.]+(?=['\"`])")
+NAMES = re.compile(
+    r"\bsession\.[a-z_.]*[a-z]"
+    r"|(?:(?<=[Uu]pdate )|(?<=[Uu]pdating ))[a-z_]+"
+    r"|(?<=['\"`])[a-z_.]+(?=['\"`])"
+)
 
 UNIMPORTANT = "unimportant"  # event id of messages, by which an error about them is known
 ANSWER_REQUEST: Message = {"type": "response.create"}

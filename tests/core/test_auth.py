@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from program import fake_az
 
+import voicelive
 from hub_variant import hub_target
 from voicelive.app.settings import Settings
 from voicelive.auth import Access, sign_in
 from voicelive.errors import EXIT_NO_ACCESS, VoiceLiveError
-from voicelive.service import Service, websocket_url
+from voicelive.service import USER_AGENT, Service, websocket_url
 from voicelive_agent import project_target
 
 SERVICE = Service("wss://r.services.ai.azure.com/voice-live/realtime", "2026-07-15")
@@ -127,3 +128,7 @@ def test_nobody_signs_in_for_a_plain_socket_to_this_machine(monkeypatch: pytest.
     access = sign_in(local, hub_target(settings(**HUB)), "", lambda _: None)
 
     assert access == Access({"Authorization": "Bearer made-up-token"}, "made-up-token")
+
+
+def test_the_program_names_itself_with_its_version() -> None:
+    assert USER_AGENT.endswith(f"/{voicelive.__version__}")

@@ -88,7 +88,9 @@ def test_a_certificate_that_nobody_trusts_is_refused(tmp_path: Path) -> None:
 
 def test_a_proxy_that_is_none_is_named_before_anybody_signs_in(logs: Path) -> None:
     env = environment(HTTPS_PROXY="http://u:hun/ter2@127.0.0.1:9")
-    program = Program("project", "--endpoint", "https://contoso.example", *NAMED, log_dir=logs, env=env)
+    program = Program(
+        "project", "--endpoint", "https://contoso.services.ai.azure.com", *NAMED, log_dir=logs, env=env
+    )
 
     assert program.wait() == 2
     assert program.stderr == "HTTPS_PROXY names no proxy.\nIt must look like http://host:port.\n"
