@@ -3,13 +3,15 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from program import NAMED, Program
+from program import NAMED, ROOT, Program, environment
 from soundcard import VirtualSoundCard
 
 from standin.server import StandIn
@@ -159,3 +161,24 @@ def test_a_recording_takes_the_place_of_no_other_file(tmp_path: Path) -> None:
         Recording(tmp_path / "x", str, print)
 
     assert (tmp_path / "x.wav").read_text() == "precious"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
+def test_a_disk_that_is_full_is_told_once_and_the_conversation_goes_on(
+    stand_in: StandIn, logs: Path, question: str
+) -> None:
+    limited = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700)); "
+    limited += "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    command = [sys.executable, "-c", limited, "voicelive_agent.py", "project", *NAMED, "--input", question]
+    command += ["--endpoint", stand_in.endpoint, "--output", os.devnull, "--log-dir", str(logs)]
+    command.append("--record")
+
+    program = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
+
+    assert program.returncode == 0, program.stderr
+    assert "Agent: You spoke" in program.stdout
+    assert program.stderr.count("The conversation log is not written any more") == 1
+    assert program.stderr.count("The technical log is not complete") == 1
+    assert program.stderr.count("The recording is not complete: File too large.") == 1
+    assert "Traceback" not in program.stderr
+    assert all(path.stat().st_size <= 700 for path in logs.iterdir())
