@@ -100,8 +100,8 @@ class Meter:
 class Mute:
     """A stage: while it is `on`, silence in place of what the microphone hears."""
 
-    def __init__(self) -> None:
-        self.on = False
+    def __init__(self, on: bool = False) -> None:
+        self.on = on
 
     def toggle(self) -> None:
         """Mute, or unmute."""

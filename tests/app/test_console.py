@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
 from voicelive.app.console import Console
+from voicelive.app.run import Events
 from voicelive.app.screen import Screen
 from voicelive.audio import BLOCK_BYTES
 from voicelive.connection import Connection
@@ -160,3 +161,14 @@ def test_the_summary_counts() -> None:
 
     assert first.endswith(": 1 answer, 0 interrupted, 0 reconnects.")
     assert second.startswith("First sound after 0.")
+
+
+def test_deltas_in_a_row_are_one_line_for_each_kind() -> None:
+    shown: list[str] = []
+    events = Events(shown.append)
+    for kind in ("a.delta", "b.delta", "a.delta", "c.done", "a.delta", "c.done"):
+        events.show(kind)
+
+    assert [line.removeprefix("Received event: ") for line in shown] == [
+        *("a.delta \u00d72", "b.delta", "c.done", "a.delta", "c.done")
+    ]

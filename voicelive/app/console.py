@@ -61,7 +61,8 @@ class Console:
         try:
             self.link.hold(self._look)
         finally:  # also where it is interrupted
-            self.screen.note(self.summary())
+            if self._conversation.sessions:  # else there was nothing to sum up
+                self.screen.note(self.summary())
 
     def _look(self) -> None:
         self._look_for_trouble()

@@ -40,6 +40,7 @@ class RunOptions(Options):
     ] = "ask"
     greet: Annotated[bool, "The agent speaks first."] = False
     verbose: Annotated[bool, "Show the name of each event."] = False
+    muted: Annotated[bool, "The microphone is muted at the beginning."] = False
     plain: Annotated[bool, "Lines alone: no prompt and no status in the terminal."] = False
     log_dir: Annotated[Path, "Folder for the two log files; else logs/ beside .env."] = ROOT / "logs"
     wait_for_sound: Annotated[bool, "Wait until there are a microphone and a speaker."] = False

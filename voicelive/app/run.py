@@ -99,7 +99,7 @@ def _converse(
         files = [logs.path("conversation.log"), logs.path("voicelive.log"), *chain(*(p.files for p in parts))]
         where_files_are = "Logs: " + "\n      ".join(map(shown, files))
         screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}\n{where_files_are}")
-        meter, muting = Meter(), Mute()
+        meter, muting = Meter(), Mute(options.muted)
         stages: list[Stage] = [meter, muting, *beside_what_is_played(source, sink, parts)]
         conversation = new_conversation(plan, options.approve, screen, logs.conversation.write, sink, parts)
         link = new_link(options, connector, conversation, source, stages, screen.note)
@@ -158,12 +158,28 @@ def new_link(
 ) -> Link:
     """What carries it; nothing moves before it is started."""
 
-    def show_event(kind: str) -> None:
-        if options.verbose:
-            note(f"Received event: {kind}")
-
+    show_event = Events(note).show if options.verbose else lambda kind: None
     invitation = "Type, and Enter." if options.no_mic else "Speak."
     return Link(connect, conversation, source, stages, show_event, invitation)
+
+
+class Events:
+    """Shows the name of each event; of deltas, until another event comes, how many there were of a kind."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self._note = note
+        self._deltas: dict[str, int] = {}  # by kind
+
+    def show(self, kind: str) -> None:
+        """The next event."""
+        if kind.endswith(".delta"):
+            self._deltas[kind] = self._deltas.get(kind, 0) + 1
+            return
+        for delta, count in self._deltas.items():
+            many = f" \u00d7{count}" if count > 1 else ""
+            self._note(f"Received event: {delta}{many}")
+        self._deltas.clear()
+        self._note(f"Received event: {kind}")
 
 
 def introduction(plan: Plan) -> str:
