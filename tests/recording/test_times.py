@@ -34,6 +34,7 @@ class Service(ScriptedService):
             self.end_reply()
 
 
+@pytest.mark.flaky(reruns=2)  # a machine that is starved plays late: once in some runs beside three others
 def test_the_times_of_the_turns_are_those_of_the_sound_to_30_ms(logs: Path, tmp_path: Path) -> None:
     spoken = tmp_path / "spoken.wav"
     with wave.open(str(spoken), "wb") as file:
