@@ -20,6 +20,8 @@ from voicelive.turns import Turns
 
 log = logging.getLogger(__name__)
 
+MOST_RUNNING = 8  # responses at a time; of an older one the end is lost: the service makes one, or two
+MOST_ITEMS = 256  # of a response, or with sound
 FORGOTTEN_RESPONSES = 64  # so many that were cut off are remembered, for audio that comes late
 MOST_REQUESTS = 4  # for one answer
 # What the service says to messages that crossed one of its own, by code or in words [reports].
@@ -34,6 +36,7 @@ NO_MATTER = re.compile(
 class _Response:
     """One that is in the making."""
 
+    number: int = 0  # of those that began
     items: list[str] = field(default_factory=list)  # all of its items so far
     messages: list[str] = field(default_factory=list)  # those of them in which the agent speaks
     unfinished: list[str] = field(default_factory=list)  # those of them that are in the making
@@ -72,10 +75,12 @@ class Conversation:
         self._lock = threading.RLock()
         self._typed: list[str] = []  # messages that wait for the end of a response
         self._owes_answer = False  # response.create is to be sent, or came too early and is sent again
+        self._responses = 0  # that began
         self._requests = 0  # response.create, since a response began
         self._transcribes = True  # the user's words will come
-        self._recent: list[str] = []  # responses since the user spoke last
-        self._items: set[str] = set()  # of this session, with sound: what the service can truncate
+        self._recent: deque[str] = deque(maxlen=FORGOTTEN_RESPONSES)  # responses since the user spoke last
+        # Items of this session, with sound: what the service can truncate.
+        self._items: deque[str] = deque(maxlen=MOST_ITEMS)
         self._forgotten: deque[str] = deque(maxlen=FORGOTTEN_RESPONSES)  # those before: never heard
         self._sources: dict[str, list[str]] = {}  # that an answer names, by item
         self._halves: dict[str, str] = {}  # of a character that is torn between two pieces of text, by item
@@ -226,7 +231,7 @@ class Conversation:
             case "response.created", {"response": {"id": str(response)} as details}:
                 if self.is_current and (conversation := details.get("conversation_id")):  # may be ''
                     self._on_conversation(str(conversation))
-                self._running[response] = _Response()
+                self._begin(response)
                 self._requests = 0
                 self.tools.owes_words &= bool(self.tools.replies)  # else this one knows all
                 self._open_turn = False  # not earlier: is_resting needs no lock
@@ -235,7 +240,7 @@ class Conversation:
                 "response_id": str(response),
                 "item": {"id": str(item)} as what,
             }:
-                if response in self._running:
+                if response in self._running and len(self._running[response].items) < MOST_ITEMS:
                     self._running[response].items.append(item)
                     self._running[response].unfinished.append(item)
                     if what.get("type", "message") == "message":
@@ -303,6 +308,16 @@ class Conversation:
             self.note("The service began another conversation: the agent starts anew.")
         self.id, self._asked_id = conversation, ""
 
+    def _begin(self, response: str) -> None:
+        """A response is in the making; one that began long before it is over, though its end was lost."""
+        self._responses += 1
+        begun = self._running.pop(response, _Response())
+        begun.number = self._responses
+        self._running[response] = begun
+        lost = [old for old, known in self._running.items() if known.number <= begun.number - MOST_RUNNING]
+        for old in lost:
+            self._on_response_done({"id": old})
+
     def _on_response_done(self, details: Message) -> None:
         is_only = details.get("id") is None and len(self._running) == 1
         response = next(iter(self._running)) if is_only else str(details.get("id"))
@@ -365,7 +380,8 @@ class Conversation:
             self.note(f"The service reports {failure.message}")
 
     def _play(self, audio: str, item: str) -> None:
-        self._items.add(item)
+        if item not in self._items:
+            self._items.append(item)
         try:
             self.sink.play(base64.b64decode(audio, validate=True), item)
         except ValueError as error:

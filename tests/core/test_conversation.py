@@ -3,6 +3,7 @@
 import pytest
 from held import SPEECH_STARTED, SPEECH_STOPPED, UPDATED, Event, Held, added, audio, created, done, words
 
+from voicelive.conversation import MOST_RUNNING
 from voicelive.errors import EXIT_NO_ACCESS, VoiceLiveError
 from voicelive.session import ECHO, session_update
 
@@ -287,3 +288,16 @@ def test_an_agent_that_is_refused_any_session_is_a_voice_agent() -> None:
         held.handle(REFUSED)
 
     assert "hosted agents" in failure.value.remedy
+
+
+def test_a_response_whose_end_is_lost_holds_up_no_message_for_ever() -> None:
+    held = Held()
+    held.handle(UPDATED, created("lost"), added("lost"), words("Once", "lost"))
+    for number in range(MOST_RUNNING):
+        assert not held.conversation.is_resting
+        held.handle(created(f"r{number}"), done(f"r{number}"))
+
+    assert held.conversation.is_resting
+    assert held.log.getvalue() == "Agent Audio Response:\tOnce"
+    held.conversation.say("Hello")
+    assert held.sent[-1] == {"type": "response.create"}
