@@ -60,6 +60,7 @@ class Conversation:
     approve: Approve = "none"  # of the tools that the agent asks about; `ask`: see `decide`
     offer: Offer = field(default_factory=Offer)  # a part of the first message that the service may refuse
     id: str = ""  # of the Foundry conversation, where it can go on in another session
+    aside: Callable[[str], None] = log.info  # takes a line that few want to see
 
     def __post_init__(self) -> None:
         self.send: Callable[[Message], None] = log.debug  # the connection's, once there is one
@@ -294,11 +295,10 @@ class Conversation:
         self._asked_id = self.id
         if not self.sessions:
             self.transcript.head(f"SessionID: {session_id}")
-            self.note(f"Session {session_id}")
         else:
             self.transcript.head(f"(reconnected as {session_id})")
-            memory = "" if self.id else " The agent starts anew."
-            self.note(f"Connected again, session {session_id}.{memory}")
+            self.note("Connected again." if self.id else "Connected again. The agent starts anew.")
+        self.aside(f"Session {session_id}")
 
     def _on_conversation(self, conversation: str) -> None:
         """A response belongs to a conversation: is it the one that was to go on?"""
@@ -327,7 +327,7 @@ class Conversation:
         self.turns.used(done.messages, details.get("usage"))
         status, reason = details.get("status"), failures.reason_given(details.get("status_details"))
         if status in ("failed", "incomplete"):
-            self.note(f"The agent's answer is {status}{reason}")
+            self.note(f"The agent's answer {'failed' if status == 'failed' else 'is incomplete'}{reason}")
         elif status == "completed" and details.get("output") == done.items == []:
             self.note("The agent's answer is empty.")
 

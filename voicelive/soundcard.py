@@ -243,7 +243,7 @@ class Stream:
             return [1, min(2, most), most]
         if self._channel is not None and not 1 <= self._channel <= most:
             raise VoiceLiveError(
-                f"{info['name']} has {most} channels, no channel {self._channel}.", "", EXIT_USAGE
+                f"{info['name']} has no channel {self._channel}: it has {most}.", "", EXIT_USAGE
             )
         least = self._channel or 1
         return [most if most <= MOST_CHANNELS else max(2, least), max(2, least), least, most]

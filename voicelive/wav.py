@@ -53,14 +53,14 @@ class WavSource(TimedSource):
                 raise wave.Error(f"{8 * self._file.getsampwidth()}-bit samples")
         except (wave.Error, EOFError, RuntimeError) as error:  # the last, without words, is wave's own
             why = str(error) or "it breaks off"
-            raise failures.unusable_file(path, f"no 16-bit PCM WAV ({why})", convert(path)) from error
+            raise failures.unusable_file(path, f"not a 16-bit PCM WAV file ({why})", convert(path)) from error
         except OSError as error:
             raise failures.unusable_file(path, error.strerror or error) from error
         if not (self._file.getnframes() and self._file.getframerate()):
             raise failures.unusable_file(path, "no sound in it")
         there = self._file.getnchannels()
         if channel is not None and not 1 <= channel <= there:
-            raise failures.unusable_file(path, f"it has {there} channels, no channel {channel}")
+            raise failures.unusable_file(path, f"no channel {channel}: it has {there}")
 
     def _converted(self, channel: int | None) -> Iterator[bytes]:
         """Pieces of about 20 ms at 24 kHz, mono."""

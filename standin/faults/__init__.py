@@ -162,7 +162,7 @@ def parsed(text: str) -> Fault:
             return Fault(scene, seconds, code, int(found.get("first", 1)), float(found.get("last", "inf")))
     forms = [scene + SCENES[scene].replace("CODE", _CODES.get(scene, "")) for scene in SCENES]
     raise ValueError(
-        f"{text!r} is no fault: write one of {', '.join(forms)} (S: seconds), for the first N "
+        f"{text!r} is not a fault: write one of {', '.join(forms)} (S: seconds), for the first N "
         "connections alone with :N after it, for the Mth to the Nth with :M-N."
     )
 

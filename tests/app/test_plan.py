@@ -27,9 +27,9 @@ def test_a_persons_own_fields_are_merged_over_the_session(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "no JSON"),
-        ("[]", "no JSON object"),
-        ("[" * 100_000, "no JSON"),
+        ("{", "not JSON"),
+        ("[]", "not a JSON object"),
+        ("[" * 100_000, "not JSON"),
         (json.dumps({"output_audio_format": "g711_ulaw"}), "output_audio_format must stay"),
         (json.dumps({"input_audio_sampling_rate": 16000}), "input_audio_sampling_rate must stay 24000"),
     ],

@@ -32,7 +32,7 @@ def test_an_endpoint_that_lacks_its_beginning_is_completed(given: str, meant: st
     ("setting", "value", "said"),
     [
         (AGENT_NAME, "asst_abc", "agent name 'asst_abc' (AI_FOUNDRY_AGENT_NAME in .env) is the id of"),
-        (AGENT_ID, "anna", "agent id 'anna' (AI_FOUNDRY_AGENT_ID in .env) is no id (asst_...)"),
+        (AGENT_ID, "anna", "agent id 'anna' (AI_FOUNDRY_AGENT_ID in .env) is not an id (asst_...)"),
         (AGENT_NAME, "anna:three", "must have a number as its version"),
         (ENDPOINT, "https://ai.azure.com/foundry/p?tid=1", "is a portal's address"),
         (VOICE, "alloy", "voice 'alloy' (AZURE_VOICE_LIVE_VOICE in .env) is not the name of an Azure voice"),

@@ -88,7 +88,7 @@ def test_a_line_of_an_env_file_that_is_none_is_named(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_text('PROJECT_NAME=p\nAZURE_VOICE_LIVE_ENDPOINT: https://r\nAGENT_NAME="anna\n')
 
-    with pytest.raises(VoiceLiveError, match=r"\.env cannot be read: line 2, 3 is no NAME=value\."):
+    with pytest.raises(VoiceLiveError, match=r"\.env cannot be read: line 2, 3 is not NAME=value\."):
         read_env_file(path)
 
 

@@ -109,7 +109,7 @@ def test_text_answers_are_written_as_such() -> None:
         ),
         (
             done(status="failed", status_details={"error": {"message": "Failed to create message"}}),
-            "The agent's answer is failed: Failed to create message",
+            "The agent's answer failed: Failed to create message",
         ),
         (
             done(status="incomplete", status_details={"reason": "max_output_tokens"}),

@@ -93,8 +93,8 @@ def test_closing_ends_a_blocked_iteration() -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "no 16-bit PCM WAV"),
-        (b"ID3 this is an mp3" * 10, "no 16-bit PCM WAV"),
+        (b"", "not a 16-bit PCM WAV"),
+        (b"ID3 this is an mp3" * 10, "not a 16-bit PCM WAV"),
         (b"RIFF\4\0\0\0WAVE", "PCM WAV"),
         (b"RIFF\x18\0\0\0WAVELIST\xff\0\0\0" + bytes(12), "it breaks off"),
     ],
@@ -199,5 +199,5 @@ def test_a_sink_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_channel_that_a_file_does_not_have_is_refused(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "in.wav", 24_000, 2, seconds=0.1)
     for channel in (0, 3):
-        with pytest.raises(VoiceLiveError, match=f"it has 2 channels, no channel {channel}"):
+        with pytest.raises(VoiceLiveError, match=f"no channel {channel}: it has 2"):
             WavSource(path, channel=channel)

@@ -31,7 +31,13 @@ def test_the_demo_holds_a_whole_conversation_on_a_bare_machine(logs: Path) -> No
         r"\nSessionID: sess_\w+\nUser Input:\t\(3.*\)\nAgent Audio Response:\tYou spoke.*\n$",
         program.conversation_log,
     )
+    begun, _, ended = program.stderr.partition("Speak.\n")
+    assert len(begun.splitlines()) <= 5 and str(logs) not in begun
     (heard,) = logs.glob("*_speaker.wav")
+    assert [line.split()[-1] for line in ended.splitlines()[-3:]] == [
+        *(str(path) for kind in ("conversation", "voicelive") for path in logs.glob(f"*_{kind}.log")),
+        str(heard),
+    ]
     assert 2.0 < 0.02 * np.count_nonzero(loudness(heard) > 300) < 4.0
 
 
@@ -172,8 +178,10 @@ def test_the_agent_may_speak_first_to_one_who_only_types(stand_in: StandIn, logs
         "You (typed): Hello",
         'Agent: You wrote "Hello". I am only a stand-in and play my one recording.',
     ]
-    assert "Microphone: none: type instead" in program.stderr
+    assert "Microphone: none (--no-mic)" in program.stderr
     assert re.search(r"Received event: response\.audio\.delta( \u00d7\d+)?\n", program.stderr)
+    begun, _, _ = program.stderr.partition("Type, and press Enter.")
+    assert all(word in begun for word in ("api-version 2026-07-15", "Session sess_", "_voicelive.log"))
     assert re.search(r"Ended after 0:\d\d: 2 answers, [01] interrupted, 0 reconnects", program.stderr)
     assert re.search(r"First sound after \d\.\d\d s \(median\)", program.stderr)
     assert "User Input (typed):\tHello\n" in program.conversation_log

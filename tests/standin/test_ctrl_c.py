@@ -38,7 +38,7 @@ def signing_in(start: Start, cleanup: ExitStack, folder: Path) -> Program:
     """`az` waits for a call that nobody makes."""
     path = fake_az(folder / "bin", together=2)
     program = start("https://localhost:1", PATH=path)
-    program.wait_for(lambda: "Ctrl-C, ends it" in program.stderr)
+    program.wait_for(lambda: "or with Ctrl-C." in program.stderr)
     return program
 
 
@@ -62,7 +62,7 @@ def waiting_for_the_session(start: Start, cleanup: ExitStack, folder: Path) -> P
     service = cleanup.enter_context(StandIn(faults=["no-session"]))
     program = start(service.endpoint)
     assert service.wait_for(lambda: service.sessions, timeout=10)
-    program.wait_for(lambda: "Session sess_" in program.stderr)
+    program.wait_for(lambda: "SessionID: sess_" in program.conversation_log)
     return program
 
 

@@ -159,7 +159,7 @@ def test_a_sound_card_that_refuses_24_khz_is_used_at_its_own_rate(
     (tmp_path / "spoken.raw").write_bytes(spoken.astype("<i2").tobytes())
     devices = ("--input-device", "loopback", "--output-device", "SYS")
     program = Program("demo", *devices, log_dir=tmp_path / "logs", env=jack)
-    program.wait_for(lambda: "Session sess_" in program.stderr)
+    program.wait_for(lambda: "Speak." in program.stderr)
     command = [sys.executable, "-c", PLAYER, str(tmp_path / "spoken.raw")]
     player = subprocess.Popen(command, env=jack, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert player.stdin and player.stdout

@@ -115,7 +115,7 @@ def test_every_way_out_is_quick_and_closes_the_logs(
         *("project", "--endpoint", stand_in.endpoint, *NAMED, *sound),
         log_dir=logs,
     )
-    program.wait_for(lambda: "Session sess_" in program.stderr)
+    program.wait_for(lambda: "Speak." in program.stderr)
     code, end = QUIT[way]
 
     exit_code, seconds = program.end(lambda: end(program))
@@ -138,7 +138,7 @@ def test_who_starts_it_with_nohup_keeps_it_when_the_terminal_is_closed(
         program = Program("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, log_dir=logs)
     finally:
         signal.signal(signal.SIGHUP, before)
-    program.wait_for(lambda: "Session sess_" in program.stderr)
+    program.wait_for(lambda: "Speak." in program.stderr)
     program.process.send_signal(signal.SIGHUP)
 
     assert program.wait() == 0, "it went on to its end"
@@ -171,8 +171,8 @@ def test_a_closed_stdin_is_no_reason_to_end(
             ["endpoint still holds a placeholder"],
         ),
         (["demo", "--input", "no.wav"], ["no.wav: No such file"]),
-        (["demo", "--input", "README.md"], ["README.md: no 16-bit PCM WAV", "ffmpeg -i README.md"]),
-        (["demo", "--session", "requirements.txt"], ["requirements.txt: no JSON"]),
+        (["demo", "--input", "README.md"], ["README.md: not a 16-bit PCM WAV", "ffmpeg -i README.md"]),
+        (["demo", "--session", "requirements.txt"], ["requirements.txt: not JSON"]),
         (["demo", "--input", str(SAMPLE), "--output", str(SAMPLE)], ["name the same file"]),
         (["demo", "--log-dir", "README.md"], ["logs cannot be written to"]),
         (["demo", "--no-such-option"], ["No such option"]),

@@ -148,6 +148,7 @@ def test_what_ends_a_run_is_told_with_its_remedy(runs: dict[str, "Future[Run]"],
     assert [word for word in words if word not in run.stderr] == [], run.stderr
     assert re.search(r"Request id: [0-9a-f-]{36}\n", run.stderr)
     assert re.search(r"Technical log: .*_voicelive\.log\n", run.stderr)
+    assert "Ended after" not in run.stderr or "SessionID: " in run.conversation_log
     assert "Traceback" not in run.stderr + run.stdout
     assert "that never should" not in run.stderr, "it was not foreseen"
     assert run.redirected == 0
@@ -223,7 +224,7 @@ def test_an_answer_that_failed_is_told_in_a_line(runs: dict[str, "Future[Run]"])
     run = runs[FAILED_ANSWER].result()
 
     assert run.exit_code == 0, run.stderr
-    assert "The agent's answer is failed: Failed to create message\n" in run.stderr
+    assert "The agent's answer failed: Failed to create message\n" in run.stderr
     assert re.search(r"\nUser Input:\t\(0\.\d s of speech\)\n", run.conversation_log)
     assert "Traceback" not in run.stderr + run.technical_log
 

@@ -40,7 +40,7 @@ def test_ctrl_c_is_no_error_of_make(venv: str, logs: Path) -> None:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=ROOT, env=environment(), start_new_session=True, **pipes) as run:  # type: ignore[call-overload]
         said = iter(run.stderr.readline, b"")
-        assert any(b"Type, and Enter." in line for line in said)
+        assert any(b"Type, and press Enter." in line for line in said)
 
         os.killpg(run.pid, signal.SIGINT)  # as a terminal does
 

@@ -29,7 +29,7 @@ def is_loud(pcm: bytes) -> bool:
 def talking(card: VirtualSoundCard, log_dir: Path) -> Program:
     """A demo on the sound card that has reached its session."""
     program = Program("demo", log_dir=log_dir, env=card.environment)
-    program.wait_for(lambda: "Session sess_" in program.stderr)
+    program.wait_for(lambda: "Speak." in program.stderr)
     return program
 
 

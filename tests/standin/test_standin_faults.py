@@ -116,7 +116,7 @@ def test_how_a_fault_is_written(text: str, fault: Fault) -> None:
     ],
 )
 def test_what_is_no_fault_is_one_sentence_with_the_list(text: str) -> None:
-    with pytest.raises(ValueError, match="is no fault") as caught:
+    with pytest.raises(ValueError, match="is not a fault") as caught:
         StandIn(faults=[text])
 
     assert str(caught.value).count("\n") == 0
@@ -133,7 +133,7 @@ def test_the_command_names_a_fault_that_it_does_not_know() -> None:
     done = command("--fault", "401", "--fault", "nonsense")
 
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert done.stderr.startswith("'nonsense' is no fault")
+    assert done.stderr.startswith("'nonsense' is not a fault")
 
 
 def test_the_help_lists_every_fault_in_unbroken_lines() -> None:

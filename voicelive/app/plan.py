@@ -114,9 +114,9 @@ def read_overrides(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise failures.unusable_file(path, error.strerror or error) from error
     except (ValueError, RecursionError) as error:
-        raise failures.unusable_file(path, f"no JSON ({error})") from error
+        raise failures.unusable_file(path, f"not JSON ({error})") from error
     if not isinstance(session, dict):
-        raise failures.unusable_file(path, "no JSON object of session fields, such as {...}")
+        raise failures.unusable_file(path, "not a JSON object of session fields, such as {...}")
     for field in FIXED_FIELDS:
         if session.get(field, SINCE_2025_10_01[field]) != SINCE_2025_10_01[field]:
             wanted = json.dumps(SINCE_2025_10_01[field])

@@ -52,7 +52,7 @@ def agent_name(value: str) -> str:
 def agent_id(value: str) -> str:
     """`asst_…`"""
     if not value.startswith("asst_"):
-        raise ValueError("is no id (asst_...): set AI_FOUNDRY_AGENT_NAME to an agent's name")
+        raise ValueError("is not an id (asst_...): set AI_FOUNDRY_AGENT_NAME to an agent's name")
     return value
 
 
@@ -67,7 +67,7 @@ def language(value: str) -> str:
     """`de-DE`, or several: `de-DE,fr-FR`"""
     languages = [one.strip() for one in value.split(",")]
     if odd := [one for one in languages if not _LANGUAGE.fullmatch(one)]:
-        raise ValueError(f"{odd[0]!r} is no language such as de-DE or fr")
+        raise ValueError(f"{odd[0]!r} is not a language such as de-DE or fr")
     return ",".join(languages)
 
 

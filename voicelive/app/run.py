@@ -89,28 +89,48 @@ def _converse(
 ) -> None:
     """Open everything, each thing with its end on the stack, and wait until the conversation is over."""
     with ExitStack() as stack:
+        aside = screen.note if options.verbose else log.info
         logs.conversation.write(printable(log_head(plan)) + "\n")
         screen.note(introduction(plan))
-        source = stack.enter_context(closing(open_source(options, screen.note)))
-        sink = stack.enter_context(closing(open_sink(options, logs.path("speaker.wav"), screen.note)))
+        aside(f"api-version {plan.service.api_version}")
+        heard = logs.path("speaker.wav")  # in the demo, where there is no speaker
+        source, sink = open_sound(options, heard, screen.note, stack)
         streams = [part.stream for part in (source, sink) if isinstance(part, Microphone | Speaker)]
         run = Run(options, plan.offer, sink, streams, logs.path, redact, screen.note)
         parts = [stack.enter_context(closing(extra.join(run))) for extra in extras()]
         files = [logs.path("conversation.log"), logs.path("voicelive.log"), *chain(*(p.files for p in parts))]
-        where_files_are = "Logs: " + "\n      ".join(map(shown, files))
-        screen.note(f"Microphone: {source.name}\nSpeaker: {sink.name}\n{where_files_are}")
+        files += [heard] if heard.exists() else []
+        where_files_are = "Files: " + "\n       ".join(map(shown, files))
+        aside(where_files_are)
         meter, muting = Meter(), Mute(options.muted)
         stages: list[Stage] = [meter, muting, *beside_what_is_played(source, sink, parts)]
-        conversation = new_conversation(plan, options.approve, screen, logs.conversation.write, sink, parts)
+        conversation = new_conversation(
+            *(plan, options.approve, screen, logs.conversation.write, sink, parts, aside)
+        )
         link = new_link(options, connector, conversation, source, stages, screen.note)
         if options.greet:
             conversation.greet()
-        screen.note("q and Enter, or Ctrl-C, ends it; ? and Enter lists the keys.")
+        screen.note("End with q and Enter, or with Ctrl-C. List the keys with ? and Enter.")
         make_prompt = next((part.make_prompt for part in parts if part.make_prompt), None)
         console = Console(link, screen, meter, muting, streams, options.no_mic, make_prompt)
         console.listen_to_keyboard(stack.callback)
-        stack.callback(screen.note, where_files_are)
+        stack.callback(lambda: screen.note(where_files_are) if conversation.sessions else None)
         console.hold()
+
+
+def open_sound(
+    options: Options, instead: Path, note: Callable[[str], None], stack: ExitStack
+) -> tuple[Source, Playback]:
+    """Open both until the end of the stack, and tell which they are, or what takes their place.
+
+    Raises VoiceLiveError.
+    """
+    missing: list[str] = []
+    source = stack.enter_context(closing(open_source(options, missing.append)))
+    note(missing.pop() if missing else f"Microphone: {source.name}")
+    sink = stack.enter_context(closing(open_sink(options, instead, missing.append)))
+    note(missing.pop() if missing else f"Speaker: {sink.name}")
+    return source, sink
 
 
 def beside_what_is_played(source: Source, sink: Playback, parts: Sequence[Part]) -> list[Stage]:
@@ -129,6 +149,7 @@ def new_conversation(
     write_log: Callable[[str], None],
     sink: Playback,
     parts: Sequence[Part],
+    aside: Callable[[str], None],
 ) -> Conversation:
     """Its books, and what it means to the speaker, the screen and the log."""
 
@@ -145,6 +166,7 @@ def new_conversation(
         approve=approve,
         offer=plan.offer,
         id=plan.target.conversation_id,
+        aside=aside,
     )
 
 
@@ -159,7 +181,7 @@ def new_link(
     """What carries it; nothing moves before it is started."""
 
     show_event = Events(note).show if options.verbose else lambda kind: None
-    invitation = "Type, and Enter." if options.no_mic else "Speak."
+    invitation = "Type, and press Enter." if options.no_mic else "Speak."
     return Link(connect, conversation, source, stages, show_event, invitation)
 
 
@@ -184,11 +206,8 @@ class Events:
 
 def introduction(plan: Plan) -> str:
     """Who talks to whom, for the screen."""
-    target, service = plan.target, plan.service
-    lines = [
-        f"{plan.kind.title} {target.project}, agent {target.agent}",
-        f"Service: {service.host}, api-version {service.api_version}",
-    ]
+    target = plan.target
+    lines = [f"{plan.kind.title} {target.project}, agent {target.agent}, at {plan.service.host}"]
     if target.is_classic and not plan.options.sample:
         lines.append(
             "Agents by id are deprecated since 2026-08-31: make a current agent in the Foundry portal and "
@@ -214,7 +233,7 @@ def open_source(options: Options, note: Callable[[str], None] = log.info) -> Sou
     Raises VoiceLiveError.
     """
     if options.no_mic:
-        return TimedSource("none: type instead", repeat(SILENCE))
+        return TimedSource("none (--no-mic)", repeat(SILENCE))
     if options.input:
         return WavSource(options.input, channel=options.input_channel)
     try:

@@ -215,7 +215,7 @@ def as_output(result: object) -> str:
     try:
         output = json.dumps(result, ensure_ascii=False, allow_nan=False, default=str)
     except (TypeError, RecursionError) as error:
-        raise ValueError(f"the result is no JSON ({error})") from error
+        raise ValueError(f"the result is not JSON ({error})") from error
     if len(output) > LONGEST_OUTPUT:
         raise ValueError(f"the result is too long: {len(output)} characters, of {LONGEST_OUTPUT} at most")
     return output

@@ -193,7 +193,7 @@ def test_the_microphone_is_muted_and_unmuted(stand_in: StandIn, logs: Path, soun
 def test_a_terminal_that_is_dumb_gets_lines_alone(stand_in: StandIn, logs: Path) -> None:
     arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
     with terminal(*arguments, log_dir=logs, TERM="dumb") as screen:
-        screen.wait_for("Type, and Enter.")
+        screen.wait_for("Type, and press Enter.")
         screen.type("Hello\n")
         screen.wait_for('Agent: You wrote "Hello"')
         screen.type("q\n")
@@ -205,7 +205,7 @@ def test_a_terminal_that_is_dumb_gets_lines_alone(stand_in: StandIn, logs: Path)
 def test_who_wants_it_plain_says_so(stand_in: StandIn, logs: Path) -> None:
     arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY, "--plain")
     with terminal(*arguments, log_dir=logs) as screen:
-        screen.wait_for("Type, and Enter.")
+        screen.wait_for("Type, and press Enter.")
         screen.type("q\n")
         assert screen.wait() == 0
         screen.wait_for("Ended after")
@@ -242,7 +242,7 @@ def test_a_paste_of_several_lines_is_one_message_and_nothing_is_left_for_the_she
 def test_lines_pasted_into_a_plain_terminal_are_one_message(stand_in: StandIn, logs: Path) -> None:
     arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
     with terminal(*arguments, log_dir=logs, TERM="dumb") as screen:
-        screen.wait_for("Type, and Enter.")
+        screen.wait_for("Type, and press Enter.")
         screen.type("first\nq\nlast\n")
         screen.wait_for('Agent: You wrote "first')
         screen.type("q\n")
