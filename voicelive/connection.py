@@ -75,10 +75,14 @@ class Connection:
         self._writer.start()
 
     def send(self, message: Mapping[str, object]) -> None:
-        """Queue one message. Never waits, from any thread."""
+        """Queue one message. Never waits, from any thread. The end of a turn comes after all of its sound."""
         text = json.dumps(message)
         log.debug("sent: %s", text)
         with self._wake:
+            if message.get("type") == "input_audio_buffer.commit":
+                self._blocks_sent += len(self._blocks)
+                self._messages.extend(self._blocks)
+                self._blocks.clear()
             self._messages.append(text)
             self._wake.notify()
 

@@ -24,6 +24,7 @@ MOST_RUNNING = 8  # responses at a time; of an older one the end is lost: the se
 MOST_ITEMS = 256  # of a response, or with sound
 FORGOTTEN_RESPONSES = 64  # so many that were cut off are remembered, for audio that comes late
 MOST_REQUESTS = 4  # for one answer
+LEAST_TURN_S = 0.1  # less is a slip of the finger, and refused by services of this kind
 # What the service says to messages that crossed one of its own, by code or in words [reports].
 TOO_EARLY = re.compile(r"already[ _]has[ _](an[ _])?active[ _]response", re.IGNORECASE)
 NO_MATTER = re.compile(
@@ -70,6 +71,9 @@ class Conversation:
         self.refusal: VoiceLiveError | None = None  # of the session; what follows it may tell more
         self.heard_user = False  # the service noticed speech, or something was typed
         self.user_speaks = False
+        self.talks = False  # push to talk: the user has begun to, and not ended
+        self._turn_from_s: float | None = None  # where in the sound that is sent that turn began
+        self._turn_ms: tuple[int, int] | None = None  # the newest of these, until the service knows it, too
         self._open_turn = False  # the user spoke, or speaks, or an answer was asked for, and none came yet
         self._running: dict[str, _Response] = {}  # by id
         # Held while an event is handled, a message typed, a call answered: which an event may do at once.
@@ -147,6 +151,34 @@ class Conversation:
             if self._running:
                 self.send(session.CANCELLATION)
 
+    def talk(self, begins: bool) -> None:
+        """Push to talk: the user begins a turn, and the agent falls silent, or ends it; from any thread."""
+        with self._lock:
+            self.talks = begins
+            if begins:
+                if self._turn_from_s is None:  # else the one before is still on its way: it goes on
+                    self._turn_from_s = self.turns.heard.sent_s
+                self.user_speaks = True
+                self.silence()
+
+    def end_turn(self) -> None:
+        """All sound of a turn that the user has ended is sent: let the agent answer, unless it is empty."""
+        with self._lock:
+            began_s, self._turn_from_s, self.user_speaks = self._turn_from_s, None, False
+            ended_s = self.turns.heard.sent_s
+            if began_s is not None and ended_s - began_s >= LEAST_TURN_S:
+                self._turn_ms = round(began_s * 1000), round(ended_s * 1000)
+                self.send(session.TURN_END)
+                self.heard_user = self._owes_answer = True
+            elif began_s is not None and ended_s > began_s:
+                self.send(session.NO_TURN)
+            self._go_on()
+
+    @property
+    def pushes_to_talk(self) -> bool:
+        """Whether the client says where a turn begins and ends."""
+        return session.pushes_to_talk(self.first_message)
+
     def greet(self) -> None:
         """Let the agent speak first, as soon as there is a session."""
         with self._lock:
@@ -176,7 +208,7 @@ class Conversation:
 
         Where the user is speaking, or has just spoken, the answer to that tells what the tools gave.
         """
-        if self._running or not self.ready.is_set():
+        if self._running or self._turn_from_s is not None or not self.ready.is_set():
             return
         may_tell = self.tools.owes_words and not (self.tools.waiting or self._open_turn)
         is_owed = self._owes_answer or may_tell
@@ -202,8 +234,13 @@ class Conversation:
             case "input_audio_buffer.speech_stopped", _:
                 self._open_turn, self.user_speaks = True, False  # in this order: is_resting needs no lock
                 self.turns.user_ends(str(event.get("item_id")), event.get("audio_end_ms"))
-            case "input_audio_buffer.committed", {"item_id": str(item)} if self._transcribes:
-                self.transcript.expect(item, USER)
+            case "input_audio_buffer.committed", {"item_id": str(item)}:
+                if self._turn_ms:
+                    self.turns.user_begins(item, self._turn_ms[0])
+                    self.turns.user_ends(item, self._turn_ms[1])
+                    self._turn_ms = None
+                if self._transcribes:
+                    self.transcript.expect(item, USER)
 
     def _on_item(self, event: Message) -> None:
         """What becomes part of the conversation: what was typed, the user's words, the agent's to come."""
@@ -237,6 +274,8 @@ class Conversation:
                 self.tools.owes_words &= bool(self.tools.replies)  # else this one knows all
                 self._open_turn = False  # not earlier: is_resting needs no lock
                 self._recent.append(response)
+                if self._turn_from_s is not None:  # it was asked for before the user went on
+                    self.silence()
             case "response.output_item.added", {
                 "response_id": str(response),
                 "item": {"id": str(item)} as what,
@@ -289,7 +328,8 @@ class Conversation:
                 of_this_session.clear()
             self.ends_at = float("inf")
             self._requests = 0
-            self._open_turn = self.user_speaks = False
+            self._open_turn = self.user_speaks = self.talks = False
+            self._turn_from_s = self._turn_ms = None
 
     def _on_session(self, session_id: str) -> None:
         self._asked_id = self.id

@@ -59,6 +59,10 @@ NAMES = re.compile(
 UNIMPORTANT = "unimportant"  # event id of messages, by which an error about them is known
 ANSWER_REQUEST: Message = {"type": "response.create"}
 CANCELLATION: Message = {"type": "response.cancel"}
+# Where the session has no turn detection, the client says what a turn is [reference].
+TURN_END: Message = {"type": "input_audio_buffer.commit"}
+NO_TURN: Message = {"type": "input_audio_buffer.clear"}
+PUSH_TO_TALK: Message = {"turn_detection": None}
 
 
 def session_update(
@@ -201,6 +205,11 @@ def user_may_interrupt(message: Message) -> bool:
     """Whether the session of this session.update lets the user cut in."""
     turn_detection = message["session"].get("turn_detection")
     return not isinstance(turn_detection, Mapping) or turn_detection.get("interrupt_response") is not False
+
+
+def pushes_to_talk(message: Message) -> bool:
+    """Whether in the session of this session.update the client says where a turn begins and ends."""
+    return message["session"].get("turn_detection", "default") is None
 
 
 def ends_at(session: Message) -> float:

@@ -69,6 +69,12 @@ class Heard:
             self._blocks.append((seconds, ended_at, peak))
             self._sent_s += seconds
 
+    @property
+    def sent_s(self) -> float:
+        """How much there was of it, in seconds."""
+        with self._lock:
+            return self._sent_s
+
     def clear(self) -> None:
         """Another session begins, which counts anew."""
         with self._lock:

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 SILENT_S = 5.0  # of nothing but zeros: no microphone that works is so quiet
 LEAST_PEAK = 2 / 32768  # more than the dither that resampling makes of zeros
 
-# Gets the blocks, and hands each one on, changed or not, before it takes the next.
+# Gets the blocks, and hands each one on, changed or not, before it takes the next; the last may keep some.
 Stage = Callable[[Iterator[bytes]], Iterator[bytes]]
 
 
@@ -110,6 +110,24 @@ class Mute:
     def __call__(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         for block in blocks:
             yield bytes(len(block)) if self.on else block
+
+
+def only_while(talks: Callable[[], bool], end: Callable[[], None]) -> Stage:
+    """A stage, the last one, for push to talk: blocks go on while the user `talks`, and `end` is called after
+    the last one of a turn, the one that was under way.
+    """
+
+    def stage(blocks: Iterator[bytes]) -> Iterator[bytes]:
+        is_turn = False
+        for block in blocks:
+            goes_on = talks()
+            if goes_on or is_turn:
+                yield block
+            if is_turn and not goes_on:
+                end()
+            is_turn = goes_on
+
+    return stage
 
 
 def peak(pcm: bytes, channels: int = 1) -> float:

@@ -1,5 +1,6 @@
 """How a connection ends: by whom, with what code, and what it takes along."""
 
+import json
 import queue
 import socket
 import threading
@@ -132,3 +133,25 @@ def test_a_quiet_service_that_answers_pings_is_kept(monkeypatch: pytest.MonkeyPa
 
     with websocket_server(quiet) as url:
         assert list(Connection(url, {})) == [{"type": "still there"}]
+
+
+def test_the_end_of_a_turn_comes_after_all_of_its_sound() -> None:
+    kinds: queue.Queue[str] = queue.Queue()
+
+    def handler(client: ServerConnection) -> None:
+        for message in client:
+            kinds.put(json.loads(message)["type"])
+
+    with websocket_server(handler) as url:
+        connection = Connection(url, {})
+        for _ in range(BACKLOG_BLOCKS - 1):
+            connection.send_audio(bytes(960))
+        connection.send({"type": "input_audio_buffer.commit"})
+        connection.send({"type": "response.create"})
+
+        received = [kinds.get(timeout=10) for _ in range(BACKLOG_BLOCKS + 1)]
+        connection.cut()
+        list(connection)
+
+    assert set(received[:-2]) == {"input_audio_buffer.append"}
+    assert received[-2:] == ["input_audio_buffer.commit", "response.create"]

@@ -38,7 +38,7 @@ def signing_in(start: Start, cleanup: ExitStack, folder: Path) -> Program:
     """`az` waits for a call that nobody makes."""
     path = fake_az(folder / "bin", together=2)
     program = start("https://localhost:1", PATH=path)
-    program.wait_for(lambda: "or with Ctrl-C." in program.stderr)
+    program.wait_for(lambda: "or Ctrl-C." in program.stderr)
     return program
 
 

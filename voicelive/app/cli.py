@@ -213,6 +213,8 @@ def make_plan(kind: AgentKind, options: Options) -> "Plan":
             raise VoiceLiveError("--input and --output name the same file.", "", EXIT_USAGE)
     if options.input and options.no_mic:
         raise VoiceLiveError("--input and --no-mic exclude each other.", "", EXIT_USAGE)
+    if options.push_to_talk and options.no_mic:
+        raise VoiceLiveError("--push-to-talk and --no-mic exclude each other.", "", EXIT_USAGE)
     return Plan(kind, target, service, settings, options, first_message, find_offer(first_message))
 
 
@@ -224,7 +226,7 @@ def find_session(
     Raises VoiceLiveError (exit code 2) for a file of session fields that is none.
     """
     from voicelive.app.plan import find_echo, read_overrides
-    from voicelive.session import INTERIM_SINCE, session_update, speaks
+    from voicelive.session import INTERIM_SINCE, PUSH_TO_TALK, session_update, speaks
 
     version, interim = service.api_version, options.interim
     if interim and version < INTERIM_SINCE:
@@ -238,6 +240,8 @@ def find_session(
     fields = read_overrides(options.session) if options.session else {}
     for extra in extras():
         fields = {**extra.session_fields(target), **fields}
+    if options.push_to_talk:
+        fields = {**fields, **PUSH_TO_TALK}
     from_agent = options.session_from == "agent"
     return session_update(
         version, voice, echo, fields, languages=languages, interim=interim, from_agent=from_agent

@@ -7,7 +7,7 @@ from statistics import median
 
 from voicelive import failures
 from voicelive.app.screen import MakePrompt, Screen
-from voicelive.app.terminal import KEYS, LIVE_KEYS, forget_typed, level, watch_keyboard
+from voicelive.app.terminal import KEYS, LIVE_KEYS, PUSH_KEYS, forget_typed, level, watch_keyboard
 from voicelive.reconnect import Link
 from voicelive.soundcard import Microphone, Stream
 from voicelive.text import printable
@@ -15,6 +15,7 @@ from voicelive.toolcalls import Activity
 from voicelive.turns import Usage
 from voicelive.uplink import Meter, Mute
 
+REPEAT_S = 0.05  # a key that is held down repeats itself so soon
 PATIENCE_S = 1.0  # with what the agent does in silence, before it is told
 HEARS_ITSELF = (
     "The agent seems to hear itself through the microphone: use a headset, turn the loudspeaker\n"
@@ -40,6 +41,7 @@ class Console:
         self._hints = set[str]()  # that were given
         self._openings = 0  # of the microphone, when it was looked at last
         self._told: Activity | None = None  # what was said to take long
+        self._pushed_at = 0.0  # when the key to talk came last, time.monotonic()
 
     def listen_to_keyboard(self, at_end: Callable[[Callable[[], None]], object]) -> None:
         """Obey what is typed, from now on; `at_end` gets what ends it."""
@@ -77,7 +79,7 @@ class Console:
             self.meter.begin_anew()
         if self.meter.is_silent and not self.muting.on:
             self._hint(failures.in_words(failures.silent_microphone()))
-        if self._conversation.turns.seems_to_hear_itself:
+        if self._conversation.turns.seems_to_hear_itself and not self.pushes_to_talk:
             self._hint(HEARS_ITSELF)
 
     def _tell_what_takes_long(self) -> None:
@@ -97,6 +99,8 @@ class Console:
         parts = [f"{self._state:14}", self._sound, f"{self._elapsed:5}"]  # the most important first
         if latencies_s:
             parts.append(f"answered after {latencies_s[-1]:.2f} s")
+        if self.pushes_to_talk:
+            parts.append("space to talk")
         parts.append("? lists the keys")
         while len(parts) > 1 and len("  ".join(parts)) + 2 > columns:
             parts.pop()
@@ -136,12 +140,14 @@ class Console:
         if not conversation.ready.is_set():
             return "reconnecting" if self.link.reconnects else "connecting"
         if conversation.user_speaks:
-            return "hearing you"
+            return "you speak" if self.pushes_to_talk else "hearing you"
         if not conversation.sink.wait_until_heard(0):
             return "agent speaking"
         if activity := conversation.tools.activity:
             return activity.what
-        return "listening" if conversation.is_resting else "thinking"
+        if not conversation.is_resting:
+            return "thinking"
+        return "push to talk" if self.pushes_to_talk else "listening"
 
     @property
     def _elapsed(self) -> str:
@@ -154,7 +160,7 @@ class Console:
         word, _, rest = text.partition(" ")
         match word.lower() if "\n" not in text and (text.startswith("/") or not rest) else "message":
             case "":
-                pass
+                self.talk()
             case "q" | "quit" | "exit" | "/q" | "/quit" | "/exit":
                 self.link.over.set()
             case "m" | "/m" | "/mute":
@@ -171,8 +177,10 @@ class Console:
                 self._conversation.say(text)
 
     def _list_keys(self, before: str = "") -> None:
-        keys = f"{KEYS}\n{LIVE_KEYS}" if self.make_prompt else KEYS
-        self.screen.answer(f"{before}\n{keys}".lstrip())
+        keys = [KEYS, LIVE_KEYS] if self.make_prompt else [KEYS]
+        if self.pushes_to_talk:
+            keys.insert(0, PUSH_KEYS.format(key="space" if self.make_prompt else "Enter"))
+        self.screen.answer("\n".join([before, *keys]).lstrip())
 
     def mute(self) -> None:
         """Switch the microphone off, or on again."""
@@ -181,6 +189,25 @@ class Console:
             return
         self.muting.toggle()
         self.screen.answer("The microphone is muted." if self.muting.on else "The microphone is on.")
+
+    @property
+    def pushes_to_talk(self) -> bool:
+        """Whether the person begins and ends each turn."""
+        return self._conversation.pushes_to_talk and not self.types_only
+
+    def talk(self) -> None:
+        """Begin a turn, or end it, where the person pushes to talk."""
+        repeats = time.monotonic() - self._pushed_at < REPEAT_S
+        self._pushed_at = time.monotonic()
+        if not self.pushes_to_talk or repeats:
+            return
+        if not self._conversation.ready.is_set():
+            self.screen.answer("There is no connection yet.")
+            return
+        begins = not self._conversation.talks
+        self._conversation.talk(begins)
+        if begins and not self.make_prompt:  # which has the status
+            self.screen.answer("You speak; Enter ends it.")
 
     def silence(self) -> None:
         """Let the agent fall silent."""

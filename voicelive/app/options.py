@@ -21,6 +21,7 @@ class Options:
         Literal["default", "agent"], "`agent`: the session that is stored with it, and yours over that."
     ] = "default"
     interim: Annotated[bool, "Let the service say a few words where the agent takes long."] = False
+    push_to_talk: Annotated[bool, "You begin and end a turn, by the space bar or Enter."] = False
     input: Annotated[Path | None, "16-bit WAV file in place of the microphone."] = None
     output: Annotated[Path | None, "WAV file in place of the speaker."] = None
     input_device: Annotated[str | None, "Microphone: its number or a part of its name."] = None

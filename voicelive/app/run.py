@@ -29,10 +29,9 @@ from voicelive.playback import Playback
 from voicelive.reconnect import Link
 from voicelive.soundcard import Microphone, Speaker
 from voicelive.text import Redactor, printable, shown
-from voicelive.toolcalls import Approve
 from voicelive.transcript import Transcript
 from voicelive.turns import Turn, Turns
-from voicelive.uplink import Meter, Mute, Stage
+from voicelive.uplink import Meter, Mute, Stage, only_while
 from voicelive.wav import TimedSource, WavSink, WavSource
 
 log = logging.getLogger(__name__)
@@ -102,16 +101,15 @@ def _converse(
         files += [heard] if heard.exists() else []
         where_files_are = "Files: " + "\n       ".join(map(shown, files))
         aside(where_files_are)
+        conversation = new_conversation(plan, options, screen, logs.conversation.write, sink, parts)
         meter, muting = Meter(), Mute(options.muted)
         stages: list[Stage] = [meter, muting, *beside_what_is_played(source, sink, parts)]
-        conversation = new_conversation(
-            *(plan, options.approve, screen, logs.conversation.write, sink, parts, aside)
-        )
-        link = new_link(options, connector, conversation, source, stages, screen.note)
+        stages += while_talking(conversation)
+        make_prompt = next((part.make_prompt for part in parts if part.make_prompt), None)
+        link = new_link(options, connector, conversation, source, stages, screen.note, bool(make_prompt))
         if options.greet:
             conversation.greet()
-        screen.note("End with q and Enter, or with Ctrl-C. List the keys with ? and Enter.")
-        make_prompt = next((part.make_prompt for part in parts if part.make_prompt), None)
+        screen.note("To end: q and Enter, or Ctrl-C. For the keys: ? and Enter.")
         console = Console(link, screen, meter, muting, streams, options.no_mic, make_prompt)
         console.listen_to_keyboard(stack.callback)
         stack.callback(lambda: screen.note(where_files_are) if conversation.sessions else None)
@@ -144,12 +142,11 @@ def beside_what_is_played(source: Source, sink: Playback, parts: Sequence[Part])
 
 def new_conversation(
     plan: Plan,
-    approve: Approve,
+    options: RunOptions,
     screen: Screen,
     write_log: Callable[[str], None],
     sink: Playback,
     parts: Sequence[Part],
-    aside: Callable[[str], None],
 ) -> Conversation:
     """Its books, and what it means to the speaker, the screen and the log."""
 
@@ -163,11 +160,21 @@ def new_conversation(
         *(sink, transcript, turns, screen.note, plan.first_message),
         is_current=not plan.target.is_classic,
         run_function=next((part.run_function for part in parts if part.run_function), None),
-        approve=approve,
+        approve=options.approve,
         offer=plan.offer,
         id=plan.target.conversation_id,
-        aside=aside,
+        aside=screen.note if options.verbose else log.info,
     )
+
+
+def while_talking(conversation: Conversation) -> list[Stage]:
+    """None, or for push to talk the one that lets pass what belongs to a turn.
+
+    All does, where the service has refused to do without its own turn detection.
+    """
+    if not conversation.pushes_to_talk:
+        return []
+    return [only_while(lambda: conversation.talks or not conversation.pushes_to_talk, conversation.end_turn)]
 
 
 def new_link(
@@ -177,11 +184,15 @@ def new_link(
     source: Source,
     stages: Sequence[Stage],
     note: Callable[[str], None],
+    is_live: bool,
 ) -> Link:
     """What carries it; nothing moves before it is started."""
-
     show_event = Events(note).show if options.verbose else lambda kind: None
-    invitation = "Type, and press Enter." if options.no_mic else "Speak."
+    invitation, key = "Speak.", "the space bar" if is_live else "Enter"
+    if options.no_mic:
+        invitation = "Type, and press Enter."
+    elif conversation.pushes_to_talk:
+        invitation = f"Press {key}, speak, and press {key} again."
     return Link(connect, conversation, source, stages, show_event, invitation)
 
 
@@ -241,7 +252,7 @@ def open_source(options: Options, note: Callable[[str], None] = log.info) -> Sou
     except VoiceLiveError as failure:
         if not options.sample or failure.exit_code == EXIT_USAGE:
             raise
-        note(f"{failure.message} A recorded sample speaks in your place.")
+        note(f"{failure.message} A recorded sample speaks for you.")
         return WavSource(options.sample, then=repeat(SILENCE) if is_terminal(sys.stdin) else ())
 
 

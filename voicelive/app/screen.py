@@ -56,8 +56,15 @@ class Controls(Protocol):
     def mute(self) -> None:
         """Switch the microphone off, or on again."""
 
+    def talk(self) -> None:
+        """Begin a turn, or end it, where the person pushes to talk."""
+
     def status(self, columns: int) -> str:
         """One line, not wider than so many columns."""
+
+    @property
+    def pushes_to_talk(self) -> bool:
+        """Whether the person does."""
 
 
 MakePrompt = Callable[[Callable[[], str], Controls], Prompt]  # of what tells the line that grows

@@ -26,6 +26,8 @@ LIVE_KEYS = """Without Enter:
   Ctrl-T          mute the microphone, and unmute it
   Ctrl-D          end, on an empty line
   Ctrl-Z          suspend the program (fg goes on)"""
+PUSH_KEYS = """On an empty line:
+  {key:16}begin a turn, and end it"""
 PASTE_S = 0.05  # lines that follow each other so soon were not typed
 
 
@@ -129,7 +131,8 @@ def watch_keyboard(on_line: Callable[[str], None], on_end: Callable[[], None]) -
                     lines = [b"\n".join(lines)] if lines else []
                 for line in lines:
                     on_line(line[:LONGEST_LINE].decode(sys.stdin.encoding, "replace"))
-        on_line(typed.decode(sys.stdin.encoding, "replace"))
+        if typed:
+            on_line(typed.decode(sys.stdin.encoding, "replace"))
         on_end()
 
     threading.Thread(target=read, name="keyboard", daemon=True).start()

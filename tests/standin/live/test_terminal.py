@@ -14,7 +14,7 @@ from typing import Any
 
 import pyte
 import pytest
-from program import NAMED, ROOT, environment, on_linux
+from program import NAMED, ROOT, SAMPLE, environment, on_linux
 from servers import websocket_server
 from service import ScriptedService
 
@@ -289,3 +289,29 @@ def test_the_meter_is_in_decibels() -> None:
 
 def test_a_pipe_is_not_live() -> None:
     assert not is_live({}), "pytest's own stdin is none"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_the_space_bar_begins_and_ends_a_turn(stand_in: StandIn, logs: Path, columns: int) -> None:
+    before = len(stand_in.sessions)
+    sound = ("--input", str(SAMPLE), "--output", os.devnull)
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, "--push-to-talk")
+    with terminal(*arguments, log_dir=logs, columns=columns) as screen:
+        screen.wait_for("Press the space bar, speak, and press the space bar again.")
+        screen.wait_for(" push to talk ")
+        session = stand_in.sessions[before]
+        screen.type("?\r")
+        screen.wait_for("  space           begin a turn, and end it")
+        screen.type("Hi there\r")  # within a line it is a space
+        screen.wait_for('Agent: You wrote "Hi there"')
+        screen.wait_for(" agent speaking")
+        screen.type(" ")
+        screen.wait_for(" you speak ")
+        screen.wait_for("(interrupted)")
+        assert stand_in.wait_for(lambda: session.audio_frames > 12_000, timeout=10)
+        screen.type(" ")
+        screen.wait_for("Agent: You spoke for 0.")
+        screen.type("q\r")
+        assert screen.wait() == 0
+    kinds = [message["type"] for message in session.received]
+    assert kinds[-2:] == ["input_audio_buffer.commit", "response.create"]

@@ -119,6 +119,10 @@ def bound(controls: Controls, typed: Buffer) -> KeyBindings:
     def _(event: KeyPressEvent) -> None:
         controls.mute()
 
+    @keys.add(" ", filter=is_empty & Condition(lambda: controls.pushes_to_talk))
+    def _(event: KeyPressEvent) -> None:
+        controls.talk()
+
     @keys.add("enter")
     def _(event: KeyPressEvent) -> None:
         text = typed.text
