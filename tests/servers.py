@@ -103,31 +103,55 @@ def read_head(client: socket.socket) -> bytes:
     return head
 
 
-def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate for localhost that nobody trusts by itself, and a server's context with it."""
+def certificate(
+    folder: Path, *, host: str = "localhost", valid_days: int = 1, is_strict: bool = True
+) -> tuple[Path, ssl.SSLContext]:
+    """A certificate that nobody trusts by itself, and a server's context with it.
+
+    `valid_days`: from now on, negative for one that has expired. It signs itself; where it is not
+    `is_strict`, a root does that breaks the rules that Python keeps to since 3.13, and is the file.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    local = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(local), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
+    names: list[x509.GeneralName] = [x509.DNSName(host)]
+    if host == "localhost":
+        names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    root = (key, host) if is_strict else (ec.generate_private_key(ec.SECP256R1()), "root")
+    signed = _signed(host, key, root, valid_days, names, is_strict=True)
+    others: list[x509.GeneralName] = [x509.DNSName("root")]
+    trusted_one = signed if is_strict else _signed("root", root[0], root, valid_days, others, is_strict=False)
     trusted, private = folder / "cert.pem", folder / "key.pem"
-    trusted.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    trusted.write_bytes(trusted_one.public_bytes(serialization.Encoding.PEM))
     private.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
+        + signed.public_bytes(serialization.Encoding.PEM)
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(trusted, private)
+    context.load_cert_chain(private)
     return trusted, context
+
+
+def _signed(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    by: tuple[ec.EllipticCurvePrivateKey, str],
+    valid_days: int,
+    names: list[x509.GeneralName],
+    is_strict: bool,
+) -> x509.Certificate:
+    """A certificate for a key, signed by another one's owner."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    subject, issuer = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, one)]) for one in (name, by[1]))
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=9))
+        .not_valid_after(now + datetime.timedelta(days=valid_days))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=is_strict)
+        .sign(by[0], hashes.SHA256())
+    )

@@ -19,6 +19,7 @@ The core, in the order of the sound; `app` is how a person runs it, `extras` is 
     wav           WAV files in place of either
     uplink        from the microphone to the connection
     connection    one WebSocket that speaks dicts
+    handshake     the way to the service: proxy, addresses, TLS, up to HTTP 101; and its limits
     tls           its TLS: whom it trusts, and how two threads share it
     session       the session that the service is asked for, and what it is told in it
     conversation  what the events mean, and what is answered

@@ -3,7 +3,6 @@
 import base64
 import json
 import logging
-import select
 import socket
 import threading
 import time
@@ -11,36 +10,22 @@ from collections import deque
 from collections.abc import Generator, Mapping
 from contextlib import closing, suppress
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import websocket
-from websocket._url import get_proxy_info  # private, but what the connection itself asks
 
-from voicelive import failures
 from voicelive.audio import BACKLOG_BLOCKS
-from voicelive.text import brief, without_secrets
-from voicelive.tls import SharedSSLSocket, tls_context
+from voicelive.handshake import shake_hands
+from voicelive.text import brief
+from voicelive.tls import SharedSSLSocket
 
 log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_S = 10.0
 SOCKET_TIMEOUT_S = 5.0  # a send that takes longer has failed; a receive that does is tried again
 WAKE_S = 0.25  # who waits for events looks up so often
 PING_INTERVAL_S = 10.0  # a peer that shows no sign of life from one ping to the next is gone
 CLOSE_TIMEOUT_S = 0.5  # for our close frame to leave, and again for the service's to come
-# For a plain socket to this machine; websocket-client heeds the second only beside the first.
-NO_PROXY: dict[str, Any] = {"http_proxy_host": "none", "http_no_proxy": ["*"]}
-SEND_BUFFER_BYTES = 32_768  # half a second of speech: what waits longer waits here, and is counted
 LOGGED_CHARACTERS = 10_000  # of one message
 MOST_DIGITS = 20  # of a number that is one: of more, no time and no count is made
-
-
-class _WebSocket(websocket.WebSocket):
-    """Keeps the service's close frame where the line is cut before it is answered."""
-
-    def send_close(self, *close: Any) -> None:
-        with suppress(websocket.WebSocketException, OSError):
-            super().send_close(*close)
 
 
 class Connection:
@@ -48,7 +33,7 @@ class Connection:
 
     The thread that iterates owns the socket, and alone releases it. One more thread, the writer, sends
     what is queued; it ends with the connection. When the iteration is over, `close_code` and
-    `close_reason` say how: None for a line that was cut.
+    `close_reason` say how: None for a line that was cut, with a reason where it was for what came.
     """
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
@@ -56,7 +41,10 @@ class Connection:
 
         `url` is a ws or wss URL. It is logged without its secrets, the headers by name only.
         """
-        self._socket = _handshake(url, headers)
+        self._socket = shake_hands(url, headers)
+        self._socket.settimeout(SOCKET_TIMEOUT_S)
+        if isinstance(self._socket.sock, SharedSSLSocket):
+            self._socket.sock.share_between_threads(SOCKET_TIMEOUT_S, WAKE_S)
         self.close_code: int | None = None
         self.close_reason = ""
         self._blocks_dropped = 0  # blocks of speech that the network did not take in time
@@ -68,7 +56,6 @@ class Connection:
         self._closing = False
         self._is_cut = False
         self._has_ended = False  # nothing more will be received
-        self._is_alive = True  # something was received since the last ping
         self._ping_due = time.monotonic() + PING_INTERVAL_S
         self._released = threading.Event()  # set when the iterating thread gave the socket back
         self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
@@ -146,17 +133,17 @@ class Connection:
     def _receive(self) -> bytes | None:
         """The next text or binary message; None where there is none within WAKE_S, or `_has_ended`."""
         try:
-            if not self._is_readable():
-                raise websocket.WebSocketTimeoutException
+            self._socket.look_at = time.monotonic() + WAKE_S
             opcode, frame = self._socket.recv_data_frame(control_frame=True)
-        except websocket.WebSocketTimeoutException:  # what came of a message is kept
+        except (websocket.WebSocketTimeoutException, TimeoutError):  # what came of a message is kept
             self._has_ended = self._is_cut  # Windows does not wake who waits
             return None
         except (websocket.WebSocketException, OSError) as error:
             log.info("connection lost: %s", error)
+            if isinstance(error, websocket.WebSocketProtocolException):
+                self.close_reason = str(error)
             self._has_ended = True
             return None
-        self._is_alive = True
         if opcode == websocket.ABNF.OPCODE_CLOSE:
             self.close_code = int.from_bytes(frame.data[:2], "big") or 1005  # no status (RFC 6455)
             self.close_reason = frame.data[2:].decode("utf-8", "replace")
@@ -164,13 +151,6 @@ class Connection:
             self._has_ended = True
         is_message = opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY)
         return cast(bytes, frame.data) if is_message else None
-
-    def _is_readable(self) -> bool:
-        """Whether there is something to receive within WAKE_S; TLS, which keeps some, waits itself."""
-        sock = self._socket.sock
-        if sock is None or isinstance(sock, SharedSSLSocket):
-            return True
-        return bool(select.select([sock], [], [], WAKE_S)[0])
 
     def _log(self, event: Mapping[str, object], text: bytes) -> None:
         """Put an event into the log; of what comes in pieces, and of sound sent, only how many there were.
@@ -215,9 +195,9 @@ class Connection:
         """Ping now and then. Raises WebSocketTimeoutException for a peer that did not react."""
         if time.monotonic() < self._ping_due:
             return
-        if not self._is_alive:
+        if not self._socket.is_alive:
             raise websocket.WebSocketTimeoutException("no sign of life since the last ping")
-        self._is_alive = False
+        self._socket.is_alive = False
         self._ping_due = time.monotonic() + PING_INTERVAL_S
         self._socket.ping()
 
@@ -225,49 +205,6 @@ class Connection:
         with self._wake:
             self._closing = True
             self._wake.notify()
-
-
-def _handshake(url: str, headers: Mapping[str, str]) -> websocket.WebSocket:
-    """Open the socket; a redirect is never followed, so that no token reaches another host."""
-    host = url.split("/")[2]
-    proxy = None if url.startswith("ws:") else proxy_before(urlsplit(url).hostname or "")
-    log.info("GET %s, headers %s", without_secrets(url), ", ".join(headers))
-    started = time.monotonic()
-    opened: websocket.WebSocket = _WebSocket(
-        sockopt=[(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)],
-        sslopt={"context": tls_context()},
-        skip_utf8_validation=True,  # json.loads does that
-    )
-    try:
-        opened.connect(
-            url,
-            timeout=CONNECT_TIMEOUT_S,
-            header=dict(headers),
-            redirect_limit=0,
-            suppress_origin=True,
-            **(NO_PROXY if url.startswith("ws:") else {}),
-        )
-    except (websocket.WebSocketException, OSError, ValueError) as error:
-        log.info("handshake failed: %s", error)
-        if opened.status and 300 <= opened.status < 400:
-            raise failures.handshake_refused(opened.status, None, None, host) from error
-        raise failures.not_connected(error, host, "{}:{}".format(*proxy) if proxy else "") from error
-    log.info("HTTP %s after %.3f s, headers %s", opened.status, time.monotonic() - started, opened.headers)
-    opened.settimeout(SOCKET_TIMEOUT_S)
-    if isinstance(opened.sock, SharedSSLSocket):
-        opened.sock.share_between_threads(SOCKET_TIMEOUT_S, WAKE_S)
-    return opened
-
-
-def proxy_before(host: str) -> tuple[str, int] | None:
-    """The proxy (HTTPS_PROXY) before a host: its own host and port. Raises VoiceLiveError (exit code 2)."""
-    try:
-        proxy_host, proxy_port, _ = get_proxy_info(host, is_secure=True)
-    except ValueError:  # which may tell a part of a password
-        raise failures.unusable_proxy() from None
-    if proxy_host is proxy_port is None:  # "host:3128", without http://, which would be passed over
-        raise failures.unusable_proxy()
-    return (proxy_host, proxy_port or 80) if proxy_host else None
 
 
 def _parse(data: bytes) -> dict[str, Any] | None:

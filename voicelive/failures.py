@@ -1,11 +1,12 @@
 """What the service, the network and the sound card refuse: why, and what to type next."""
 
 import json
+import os
 import re
 import socket
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from voicelive.errors import EXIT_FAILED, EXIT_NO_ACCESS, EXIT_USAGE, VoiceLiveError
@@ -82,6 +83,53 @@ _ERRORS: tuple[tuple[str, str, int], ...] = (
     ("region", "Use a Foundry resource in a region with Voice Live and this voice.", EXIT_FAILED),
 )
 
+# What is wrong with a certificate, by OpenSSL's number → why, remedy.
+_ROOT = "Behind a proxy that opens TLS, let SSL_CERT_FILE name its root certificate."
+_CLOCK = "Is this machine's clock right? If it is, whoever answers there must renew the certificate."
+_STRICT = (
+    "does not follow the rules that Python keeps to since 3.13",
+    "Have whoever runs the proxy that opens TLS make its root certificate anew (basicConstraints critical, "
+    "with key identifiers), or use Python 3.12.",
+)
+_NAME = ("is for another name", "Check the endpoint: is a proxy, or a login page of the network, in between?")
+_CERTIFICATE = {
+    **dict.fromkeys((9, 10), ("is not valid today", _CLOCK)),
+    **dict.fromkeys((62, 64), _NAME),
+    **dict.fromkeys(range(79, 94), _STRICT),
+}
+
+# HTTP status of a proxy that refuses to connect us → why, remedy.
+_PASSWORD = (
+    "HTTPS_PROXY=http://user:password@host:port, special characters percent-encoded (@ is %40, : is %3A); "
+    "of the ways to sign in to a proxy only this one, Basic, is spoken."
+)
+_PROXY = {
+    403: ("does not let this program through to {}", "Ask whoever runs it to allow that host and port."),
+    407: ("wants a user and a password", f"Write {_PASSWORD}"),
+}
+
+# Words of azure-identity → what happened, remedy; the first match counts. {} is the scope.
+_SIGN_IN: tuple[tuple[str, str, str], ...] = (
+    (
+        "AADSTS",
+        "",
+        "Run `az login --scope {}` (with --tenant <tenant> where the resource lives in another one).",
+    ),
+    (
+        "Failed to invoke the Azure CLI",
+        "az did not answer within a minute",
+        f"See whether {{az}} does. {SIGN_IN}",
+    ),
+    ("Unexpected output from Azure CLI", "", "See what {az} prints besides JSON, and mend that."),
+    (
+        "Failed to execute|bad interpreter|No such file|Traceback",
+        "az does not start",
+        "Install it anew: {url}.",
+    ),
+    ("not found", "", f"Install the Azure CLI: {{url}}. {SIGN_IN}"),
+    ("AZURE_TOKEN_CREDENTIALS", "", "Mend that variable, or unset it."),
+)
+
 _PORTAUDIO = {
     "linux": "Install it: `sudo apt install libportaudio2` (Fedora: `sudo dnf install portaudio`).",
     "darwin": "Install it: `brew install portaudio`.",
@@ -104,14 +152,25 @@ def bug() -> VoiceLiveError:
     return VoiceLiveError("Something went wrong that never should.", "Please report it.")
 
 
-def not_signed_in(reason: str, scope: str) -> VoiceLiveError:
-    """No credential gave a token for `scope`; `reason` is azure-identity's own, long, explanation."""
-    lines = [line.strip() for line in reason.splitlines() if "Credential:" in line]
-    telling = [line for line in lines if "AADSTS" in line or line.startswith("AzureCliCredential")]
-    line = (telling or lines or reason.splitlines() or ["no reason given"])[0]
-    audience = scope.removesuffix("/.default")
-    remedy = f"Install the Azure CLI: https://aka.ms/azure-cli. {SIGN_IN}" if "not found" in line else SIGN_IN
-    message = f"Not signed in for {audience}: {line.rstrip('.')}."
+def not_signed_in(reason: str, scope: str, leftovers: Sequence[str] = ()) -> VoiceLiveError:
+    """No credential gave a token for `scope`; `reason` is azure-identity's own, long, explanation.
+
+    `leftovers` are variables that cannot be of use, each in a clause: they are the reason, then.
+    """
+    reason = re.sub(r"^To mitigate this issue.*", "", reason, flags=re.MULTILINE)
+    said = re.split(r"^\s*(?=\w+Credential: )", reason, flags=re.MULTILINE)
+    said = [part.strip() for part in said if re.match(r"\w+Credential: ", part)]
+    telling = [part for part in said if "AADSTS" in part or part.startswith("AzureCliCredential")]
+    why = in_one_line((telling or said or [reason or "no reason given"])[0])
+    remedy = SIGN_IN
+    for words, instead, what_to_do in _SIGN_IN:
+        if re.search(words, why):
+            ask = f"`az account get-access-token --scope {scope}`"
+            why, remedy = instead or why, what_to_do.format(scope, az=ask, url="https://aka.ms/azure-cli")
+            break
+    if leftovers:
+        why, remedy = "; ".join(leftovers), f"Mend what is named, or unset it. {SIGN_IN}"
+    message = f"Not signed in for {scope.removesuffix('/.default')}: {why.rstrip('.')}."
     return VoiceLiveError(message, remedy, EXIT_NO_ACCESS, passing=True)
 
 
@@ -135,32 +194,62 @@ def handshake_refused(
 def not_connected(error: Exception, host: str, proxy: str = "") -> VoiceLiveError:
     """There was no answer to the handshake at all; `error` is the socket's, TLS's or websocket's.
 
-    A `proxy` alone is looked up and called; it calls the host.
+    Where there is a `proxy`, it is the one that was not reached.
     """
     import websocket  # which the first start of a program need not wait for
 
     if isinstance(error, websocket.WebSocketBadStatusException):
         return handshake_refused(error.status_code, error.resp_body, error.resp_headers, host)
     if isinstance(error, ssl.SSLCertVerificationError):
-        why = f"its certificate is not trusted ({error.verify_message})"
-        remedy = "Behind a proxy that opens TLS, let SSL_CERT_FILE name its root certificate."
-    elif isinstance(error, websocket.WebSocketAddressException | socket.gaierror):
+        return not_trusted(error, host)
+    if isinstance(error, socket.gaierror):
         why, remedy = NO_HOST, f"{PLACE} Is there a network?"
     elif isinstance(error, websocket.WebSocketTimeoutException | TimeoutError):
         why, remedy = "it does not answer", "Check the network, the proxy (HTTPS_PROXY) and the host."
     elif isinstance(error, ConnectionRefusedError):
         why, remedy = NO_LISTENER, f"{PLACE} A stand-in of your own must run first."
     else:
-        why, remedy = str(error) or type(error).__name__, "Check the network, the proxy and the host."
-    if proxy and why in (NO_HOST, NO_LISTENER):
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        why = brief(in_one_line(said), QUOTED_CHARACTERS).rstrip(".")
+        remedy = "Check the network, the proxy and the host."
+    if proxy:
         host, remedy = f"the proxy {proxy}", "Check HTTPS_PROXY; NO_PROXY names hosts that need no proxy."
-    is_passing = not isinstance(error, ssl.SSLCertVerificationError)
-    return VoiceLiveError(f"No connection to {host}: {why}.", remedy, passing=is_passing)
+    return VoiceLiveError(f"No connection to {host}: {why}.", remedy, passing=True)
 
 
-def unusable_proxy() -> VoiceLiveError:
-    """The proxy that the environment names is none."""
-    return VoiceLiveError("HTTPS_PROXY names no proxy.", "It must look like http://host:port.", EXIT_USAGE)
+def not_trusted(error: ssl.SSLCertVerificationError, host: str) -> VoiceLiveError:
+    """The certificate of whoever answers there proves nothing."""
+    why, remedy = _CERTIFICATE.get(error.verify_code, ("is not trusted", _ROOT))
+    others = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
+    if remedy == _ROOT and others and not os.environ.get("SSL_CERT_FILE"):
+        remedy = f"{others[0]} is not read here: set SSL_CERT_FILE to the same file, in the shell or in .env."
+    return VoiceLiveError(f"No connection to {host}: its certificate {why} ({error.verify_message}).", remedy)
+
+
+def no_roots(variable: str, value: str, why: str) -> VoiceLiveError:
+    """A variable in place of the system's trusted roots names none."""
+    remedy = "Unset it, or let it name root certificates in PEM form."
+    return VoiceLiveError(f"{variable} names {value}: {why}.", remedy, EXIT_USAGE)
+
+
+def proxy_refused(status: int, proxy: str, place: str, had_password: bool) -> VoiceLiveError:
+    """A proxy does not connect us to `host:port`."""
+    why, remedy = _PROXY.get(status, (f"does not reach {{}} (HTTP {status})", "Try again in a minute."))
+    if status == 407 and had_password:
+        why, remedy = "does not take the user and the password", f"Look at {_PASSWORD}"
+    exit_code = EXIT_USAGE if status == 407 else EXIT_FAILED
+    return VoiceLiveError(f"The proxy {proxy} {why.format(place)}.", remedy, exit_code, passing=status >= 500)
+
+
+def unusable_proxy(variable: str, scheme: str = "") -> VoiceLiveError:
+    """The proxy that the environment names is none, or is spoken to in another way."""
+    what = f"names a proxy of the kind {scheme}://, which this program does not speak" if scheme else ""
+    remedy = "It must look like http://host:port, whatever goes through it."
+    return VoiceLiveError(
+        f"{variable} {what or 'names no proxy'}.",
+        f"{remedy} NO_PROXY names hosts that need none." if scheme else "It must look like http://host:port.",
+        EXIT_USAGE,
+    )
 
 
 def service_error(error: Mapping[str, object]) -> VoiceLiveError:
@@ -214,9 +303,9 @@ def no_answer(seconds: float) -> VoiceLiveError:
 
 def connection_ended(code: int | None, reason: str) -> VoiceLiveError:
     """The connection ended, and nobody here asked for it; `code` is None where the line was cut."""
-    if code is None:
-        return VoiceLiveError("The connection was lost.", "Check the network and start again.")
     said = f": {in_one_line(reason)}" if reason else ""
+    if code is None:
+        return VoiceLiveError(f"The connection was lost{said}.", "Check the network and start again.")
     return VoiceLiveError(f"The service ended the connection (code {code}){said}.", "Start again.")
 
 

@@ -7,13 +7,13 @@ from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from urllib.parse import urlsplit
 
 from voicelive.audio import Source
 from voicelive.auth import Access, access_with, in_background, needed_scopes, sign_in
-from voicelive.connection import Connection, proxy_before
+from voicelive.connection import Connection
 from voicelive.conversation import Conversation
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
+from voicelive.handshake import proxy_before
 from voicelive.playback import Playback
 from voicelive.reconnect import Link
 from voicelive.service import (
@@ -56,7 +56,7 @@ class Connector:
         self._service = service
         self._target = target
         if not service.is_local:  # before it is asked for a token, which may tell its password
-            proxy_before(urlsplit(service.url).hostname or "")
+            proxy_before(service.host)
             tls_context()  # takes a while, and is kept
         self._access = access
         self._offer = offer

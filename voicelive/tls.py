@@ -1,15 +1,23 @@
 """TLS: whom it trusts, and how two threads share a connection."""
 
 import functools
-import select
+import logging
+import os
+import selectors
+import socket
 import ssl
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import certifi
+
+from voicelive import failures
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -47,23 +55,58 @@ class SharedSSLSocket(ssl.SSLSocket):
                 with self._in_turn:
                     return call(*arguments)
             except ssl.SSLWantReadError:
-                waits_for: tuple[list[ssl.SSLSocket], list[ssl.SSLSocket]] = [self], []
+                event = selectors.EVENT_READ
             except ssl.SSLWantWriteError:
-                waits_for = [], [self]
-            if not any(select.select(*waits_for, [], max(0.0, deadline - time.monotonic()))):
+                event = selectors.EVENT_WRITE
+            if not is_ready(self, event, max(0.0, deadline - time.monotonic())):
                 raise TimeoutError("timed out")
+
+
+def is_ready(sock: socket.socket, event: int, timeout_s: float) -> bool:
+    """Whether a socket can be read, or written, within a time; its number may be beyond select's 1024."""
+    selector = getattr(
+        selectors, "PollSelector", selectors.SelectSelector
+    )  # Windows has no poll, nor numbers
+    with selector() as one:
+        one.register(sock, event)
+        return bool(one.select(timeout_s))
 
 
 @functools.cache
 def tls_context() -> ssl.SSLContext:
     """The system's trusted roots (or SSL_CERT_FILE's); certifi's where the system has none.
 
-    One for all connections: the roots take 0.8 MiB, which OpenSSL does not give back each time.
+    One for all connections: the roots take 0.8 MiB, which OpenSSL does not give back each time. Raises
+    VoiceLiveError (exit code 2) for a variable that names none. Not ssl.create_default_context(), which fails
+    where SSLKEYLOGFILE cannot be written.
     """
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # asks for a certificate, and of whom it is
     context.sslsocket_class = SharedSSLSocket
+    if sys.version_info >= (3, 13):  # as Python's own default
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+    _look_at_roots(context)
+    context.load_default_certs()
     paths = ssl.get_default_verify_paths()
     # Windows fetches many of its roots when they are first asked for, which Python does not do.
     if sys.platform == "win32" or not (paths.cafile or paths.capath or context.get_ca_certs()):
         context.load_verify_locations(certifi.where())
+    if key_log := os.environ.get("SSLKEYLOGFILE"):
+        try:
+            context.keylog_filename = key_log
+        except OSError as error:
+            log.warning("SSLKEYLOGFILE names %s: %s; there will be no key log", key_log, error)
     return context
+
+
+def _look_at_roots(context: ssl.SSLContext) -> None:
+    """See whether what a person names in place of the system's roots is there: OpenSSL would not tell."""
+    if file := os.environ.get("SSL_CERT_FILE"):
+        try:
+            context.load_verify_locations(file)
+        except OSError as error:  # ssl.SSLError is one, too
+            no_pem = "it holds no certificate in PEM form"
+            why = no_pem if isinstance(error, ssl.SSLError) else str(error.strerror)
+            raise failures.no_roots("SSL_CERT_FILE", file, why) from error
+    folders = os.environ.get("SSL_CERT_DIR", "")
+    if folders and not any(Path(folder).is_dir() for folder in folders.split(os.pathsep)):
+        raise failures.no_roots("SSL_CERT_DIR", folders, "there is no such folder")

@@ -130,7 +130,7 @@ def test_over_tls_one_thread_sends_while_another_receives(
 ) -> None:
     trusted, context = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-    monkeypatch.setattr("voicelive.connection.tls_context", tls_context.__wrapped__)  # read it anew
+    monkeypatch.setattr("voicelive.handshake.tls_context", tls_context.__wrapped__)  # read it anew
     overlaps = overlapping(monkeypatch)
 
     def echo(client: ServerConnection) -> None:

@@ -8,7 +8,7 @@ import pytest
 from program import NAMED, Program, environment
 from servers import answers, certificate, read_head, tcp_server
 
-from voicelive import connection as module
+from voicelive import handshake as module
 from voicelive.connection import Connection
 from voicelive.errors import EXIT_NO_ACCESS, VoiceLiveError
 

