@@ -3,13 +3,13 @@
 import threading
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent import futures
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
 from voicelive.audio import Source
-from voicelive.auth import Access, access_with, in_background, needed_scopes, sign_in
+from voicelive.auth import Access, Credential, access_with, in_background, needed_scopes, sign_in
 from voicelive.connection import Connection
 from voicelive.conversation import Conversation
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
@@ -34,6 +34,7 @@ from voicelive.toolcalls import RunFunction
 from voicelive.transcript import Screen, Transcript
 from voicelive.turns import Turn, Turns
 
+PATIENCE_S = 4.0  # before it is said that signing in takes its time
 Token = str | Callable[[str], str]  # of Microsoft Entra ID, or what gives one for a scope
 
 
@@ -46,11 +47,13 @@ class Connector:
         target: AgentTarget,
         access: Callable[[], Access],
         offer: Offer,
-        first: Future[Access] | None = None,
+        first: futures.Future[Access] | None = None,
+        note: Callable[[str], object] = bool,
     ) -> None:
         """`access` fetches tokens, and `first` is where it has begun to; the `offer` is the conversation's.
+        `note` tells a person what takes long.
 
-        Raises VoiceLiveError (exit code 2) for a proxy that is none.
+        Raises VoiceLiveError (exit code 2) for a proxy or for roots that the environment names, and are none.
         """
         self.request_id = ""  # of the newest handshake, for the service's support
         self._service = service
@@ -60,6 +63,7 @@ class Connector:
             tls_context()  # takes a while, and is kept
         self._access = access
         self._offer = offer
+        self._note = note
         self._first = [first or in_background(access)]
 
     def __call__(self, conversation_id: str) -> Connection:
@@ -67,10 +71,17 @@ class Connector:
 
         Blocks, and raises VoiceLiveError.
         """
-        access = self._first.pop().result() if self._first else self._access()
+        access = self._wait_for(self._first.pop() if self._first else in_background(self._access))
         self.request_id = str(uuid.uuid4())
         target = replace(self._target, conversation_id=conversation_id)
         return open_connection(self._service, target, access, self._offer, self.request_id)
+
+    def _wait_for(self, access: "futures.Future[Access]") -> Access:
+        try:
+            return access.result(PATIENCE_S)
+        except futures.TimeoutError:
+            self._note("Signing in takes its time: az, or whoever else gives the token, may need a minute.")
+            return access.result()
 
 
 def open_connection(
@@ -139,7 +150,11 @@ def hold(
     with closing(source), closing(sink):
         service, target = find(endpoint, project, agent, api_version)
         connector = Connector(
-            service, target, partial(fetch_access, service, target, token, redact.hide), Offer()
+            service,
+            target,
+            partial(fetch_access, service, target, token, redact.hide, Credential()),
+            Offer(),
+            note=note,
         )
         book = Turns(sink.account, keep)
         conversation = Conversation(
@@ -180,11 +195,15 @@ def find(
 
 
 def fetch_access(
-    service: Service, target: AgentTarget, token: Token | None, hide: Callable[[str], None]
+    service: Service,
+    target: AgentTarget,
+    token: Token | None,
+    hide: Callable[[str], None],
+    credential: Credential,
 ) -> Access:
-    """What opens the door, with a token that was given, else with one of DefaultAzureCredential's."""
+    """What opens the door, with a token that was given, else with one of the credential's."""
     if token is None or service.is_local:
-        return sign_in(service, target, "", hide)
+        return sign_in(service, target, "", hide, credential)
     scopes = needed_scopes(target, "")
     tokens = {scope: token if isinstance(token, str) else token(scope) for scope in scopes}
     return access_with(tokens, target, "", hide)

@@ -16,7 +16,7 @@ from soundcard import VirtualSoundCard
 import voicelive
 from standin.server import StandIn
 from voicelive import Playback, Turn, VoiceLiveError, WavSource, hold
-from voicelive.auth import AI_SCOPE, ML_SCOPE
+from voicelive.auth import AI_SCOPE, ML_SCOPE, Credential
 from voicelive.library import fetch_access
 from voicelive.service import AgentTarget, Service
 from voicelive.wav import TimedSink
@@ -130,11 +130,11 @@ def test_a_token_of_one_s_own_is_what_is_sent() -> None:
     service = Service("wss://host/voice-live/realtime", "2025-05-01-preview")
     classic = AgentTarget("asst_1", "p", {"agent-id": "asst_1"}, ML_SCOPE)
 
-    access = fetch_access(service, classic, lambda scope: f"for {scope}", lambda secret: None)
+    access = fetch_access(service, classic, lambda scope: f"for {scope}", lambda secret: None, Credential())
 
     assert access.headers == {"Authorization": f"Bearer for {AI_SCOPE}"}
     assert access.agent_token == f"for {ML_SCOPE}"
-    assert fetch_access(service, classic, "mine", lambda secret: None).agent_token == "mine"
+    assert fetch_access(service, classic, "mine", lambda secret: None, Credential()).agent_token == "mine"
 
 
 def test_importing_it_is_quick_and_everything_is_there() -> None:

@@ -28,7 +28,7 @@ from voicelive.app.settings import (
     Settings,
     read_env_file,
 )
-from voicelive.auth import in_background, prepare, sign_in
+from voicelive.auth import Credential, in_background, prepare, sign_in
 from voicelive.errors import EXIT_FAILED, EXIT_USAGE, VoiceLiveError
 from voicelive.service import AgentTarget, Service
 from voicelive.text import Redactor, printable, without_secrets
@@ -181,7 +181,9 @@ def start(kind: AgentKind, options: RunOptions) -> NoReturn:
     plan.settings.raise_problems(None if options.sample else hints(kind))
     sys.setswitchinterval(SWITCH_S)
     redact = Redactor()
-    access = partial(sign_in, plan.service, plan.target, plan.settings.get(API_KEY), redact.hide)
+    access = partial(
+        sign_in, plan.service, plan.target, plan.settings.get(API_KEY), redact.hide, Credential()
+    )
     first = None
     if not options.wait_for_sound:  # a token does not last so long
         prepare(plan.service)

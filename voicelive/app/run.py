@@ -57,7 +57,7 @@ def talk(
     with logs.collecting(), c_libraries_into(logs.technical.write), closing(screen):
         if options.wait_for_sound:
             wait_for_sound(options, screen.note)
-        connector = Connector(plan.service, plan.target, access, plan.offer, first)
+        connector = Connector(plan.service, plan.target, access, plan.offer, first, screen.note)
         try:
             _converse(plan, options, logs, redact, screen, connector)
             return 0

@@ -27,7 +27,7 @@ from voicelive.app.plan import Plan
 from voicelive.app.run import open_sink, open_source
 from voicelive.app.settings import API_KEY, ENDPOINT, Found, Setting
 from voicelive.audio import BYTES_A_SECOND, SAMPLE_RATE
-from voicelive.auth import Access, access_with, fetch_tokens, needed_scopes
+from voicelive.auth import Access, Credential, access_with, fetch_tokens, needed_scopes
 from voicelive.devices import import_sounddevice
 from voicelive.errors import VoiceLiveError
 from voicelive.extras.check.report import Doubt, Report
@@ -171,10 +171,11 @@ def replaceable(path: Path) -> str:
 def check_sign_in(report: Report, plan: Plan, hide: Callable[[str], None]) -> Access | None:
     """A row for each token; None where one of them is not there."""
     tokens: dict[str, str] = {}
+    credential = Credential()
 
     def fetch(scope: str) -> str:
         with credentials_that_answer() as names:
-            tokens.update(fetch_tokens([scope]))
+            tokens.update(fetch_tokens([scope], credential))
         hide(tokens[scope])
         return "; ".join([*names[-1:], *claims(tokens[scope])])
 
