@@ -16,6 +16,7 @@ ALLOWED = {
         "timer.daemon",
     ),
     *("self._app.timeoutlen", "self._app.ttimeoutlen", "context.sslsocket_class"),
+    *("context.keylog_filename", "context.verify_flags"),
     # A failure on its way up: whoever passes it on knows more of it.
     *("failure.message", "failure.remedy"),
     # A part of one's own, made by one's own constructor.

@@ -133,8 +133,7 @@ class Connection:
     def _receive(self) -> bytes | None:
         """The next text or binary message; None where there is none within WAKE_S, or `_has_ended`."""
         try:
-            self._socket.look_at = time.monotonic() + WAKE_S
-            opcode, frame = self._socket.recv_data_frame(control_frame=True)
+            opcode, frame = self._socket.receive(WAKE_S)
         except (websocket.WebSocketTimeoutException, TimeoutError):  # what came of a message is kept
             self._has_ended = self._is_cut  # Windows does not wake who waits
             return None
@@ -195,9 +194,8 @@ class Connection:
         """Ping now and then. Raises WebSocketTimeoutException for a peer that did not react."""
         if time.monotonic() < self._ping_due:
             return
-        if not self._socket.is_alive:
+        if not self._socket.was_alive():
             raise websocket.WebSocketTimeoutException("no sign of life since the last ping")
-        self._socket.is_alive = False
         self._ping_due = time.monotonic() + PING_INTERVAL_S
         self._socket.ping()
 

@@ -42,8 +42,28 @@ class BoundedWebSocket(websocket.WebSocket):
         super().__init__(skip_utf8_validation=True)  # json.loads does that
         self.frame_buffer = _Frames(self._recv, True)
         self.cont_frame = _Fragments(False, True)
-        self.look_at = 0.0  # when receiving is to stop for a moment: what came of a message is kept
-        self.is_alive = True  # something was received since this was last made False
+        self._look_at = 0.0  # when receiving is to stop for a moment: what came of a message is kept
+        self._is_alive = True  # something was received since the last look
+
+    def upgrade(self, line: "_Line", url: str, headers: Mapping[str, str]) -> None:
+        """The handshake itself, over a connection that stands. Raises VoiceLiveError for a redirect."""
+        try:
+            self.connect(url, socket=line, header=dict(headers), redirect_limit=0, suppress_origin=True)
+        except websocket.WebSocketException as error:
+            if self.status and 300 <= self.status < 400:
+                raise failures.handshake_refused(self.status, None, None, urlsplit(url).netloc) from error
+            raise
+        self.sock = line.sock
+
+    def receive(self, wait_s: float) -> tuple[int, Any]:
+        """The next frame, its opcode first, of control frames, too. Raises WebSocketTimeoutException."""
+        self._look_at = time.monotonic() + wait_s
+        return cast(tuple[int, Any], self.recv_data_frame(control_frame=True))
+
+    def was_alive(self) -> bool:
+        """Whether anything came since the last look."""
+        was, self._is_alive = self._is_alive, False
+        return was
 
     def send_close(self, *close: Any) -> None:
         """As in the library, but it never fails."""
@@ -51,16 +71,16 @@ class BoundedWebSocket(websocket.WebSocket):
             super().send_close(*close)
 
     def _recv(self, size: int) -> bytes:
-        """Some bytes. Raises WebSocketTimeoutException for none until `look_at`."""
+        """Some bytes. Raises WebSocketTimeoutException for none until `_look_at`."""
         if (sock := self.sock) is None:
             raise websocket.WebSocketConnectionClosedException("the connection is closed")
-        left_s = self.look_at - time.monotonic()
+        left_s = self._look_at - time.monotonic()
         waits_itself = isinstance(sock, SharedSSLSocket)  # for it may hold some already
         if left_s <= 0 or not (waits_itself or is_ready(sock, selectors.EVENT_READ, left_s)):
             raise websocket.WebSocketTimeoutException("nothing came")
         if not (data := sock.recv(size)):
             raise websocket.WebSocketConnectionClosedException("the line was cut")
-        self.is_alive = True
+        self._is_alive = True
         return data
 
 
@@ -154,25 +174,13 @@ def shake_hands(url: str, headers: Mapping[str, str]) -> BoundedWebSocket:
             if parts.scheme == "wss":
                 sock.settimeout(left(ends_at))
                 sock = tls_context().wrap_socket(sock, server_hostname=parts.hostname)
-            _upgrade(opened, url, headers, _Line(sock, ends_at))
+            opened.upgrade(_Line(sock, ends_at), url, headers)
     except BaseException:
         sock.close()
         raise
     took_s = time.monotonic() - ends_at + CONNECT_TIMEOUT_S
     log.info("HTTP %s after %.3f s, headers %s", opened.status, took_s, opened.headers)
-    opened.sock = sock
     return opened
-
-
-def _upgrade(opened: BoundedWebSocket, url: str, headers: Mapping[str, str], line: _Line) -> None:
-    """The handshake itself."""
-    try:
-        opened.connect(url, socket=line, header=dict(headers), redirect_limit=0, suppress_origin=True)
-    except websocket.WebSocketException as error:
-        if opened.status and 300 <= opened.status < 400:
-            host = urlsplit(url).netloc
-            raise failures.handshake_refused(opened.status, None, None, host) from error
-        raise
 
 
 def dial(host: str, port: int, ends_at: float) -> socket.socket:
