@@ -33,6 +33,7 @@ class Extra:
     parts: tuple[str, ...] = ()  # modules and folders that go with it, besides those of its name
 
 
+EXPORT = r"(?:\.py|voicelive|`)\s?export\b"  # no name of a command: in a Makefile the word is make's own
 EXTRAS = {
     "check": Extra(("check",)),
     "init": Extra(("init",)),
@@ -40,7 +41,8 @@ EXTRAS = {
     "echo": Extra((), r"[Ee]cho reference|--echo-cancellation client|^- `client`"),
     "hotplug": Extra((), r"unplugged|hotplug"),
     "live": Extra((), r"status line"),
-    "recording": Extra((), r"--record\b"),
+    "recording": Extra((), rf"--record\b|{EXPORT}", ("export",)),
+    "export": Extra((), EXPORT),
     "standin": Extra(("demo", "soak"), r"[Ss]tand-?in\b|--fault\b", ("demo",)),
 }
 ITSELF = Extra(("new",), r"\bnew\.py\b")
@@ -97,7 +99,10 @@ def make(folder: Path, without: list[str]) -> None:
         shutil.copy(ROOT / path, target)
         if path.suffix == ".md" or path.name in ("Makefile", "requirements.txt") or path.as_posix() in TABLES:
             text = target.read_text(encoding="utf-8")
-            target.write_text(changed(path, text, gone, folder.name), encoding="utf-8", newline="\n")
+            if left := changed(path, text, gone, folder.name).lstrip():
+                target.write_text(left, encoding="utf-8", newline="\n")
+            else:  # a document about what is left out
+                target.unlink()
 
 
 def tracked() -> list[Path]:
@@ -214,7 +219,7 @@ def without(block: str, told: re.Pattern[str]) -> str:
     if block.startswith(("```\n$ ", "```python\n# ", "```diff\n# ")):  # a run, or a piece of one file
         return ""
     left = [line for line in block.splitlines() if not told.search(line)]
-    return "\n".join(left) if len(left) > 2 or left[0][0] == " " else ""
+    return "\n".join(left) if len(left) > 2 or (left and left[0][0] == " ") else ""
 
 
 def table(block: str, told: re.Pattern[str]) -> str:

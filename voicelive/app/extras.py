@@ -28,6 +28,7 @@ EXTRAS: tuple[str, ...] = (
     "voicelive.extras.check",  # what is missing before one can talk
     "voicelive.extras.init",  # asks for the values that an agent needs, and writes .env
     "voicelive.extras.recording",  # sound and turns, in two files
+    "voicelive.extras.export",  # what was said in a recording, to read or as subtitles
     "voicelive.extras.echo",  # what was played goes along with what was heard
     "voicelive.extras.live",  # the part of a terminal that stays in place
     "voicelive.extras.hotplug",  # a sound card that is lost is looked for again
