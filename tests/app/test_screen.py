@@ -74,6 +74,11 @@ def test_characters_of_two_columns_are_broken_anywhere_and_accents_take_none() -
     )
 
 
+def test_a_word_that_fills_its_row_is_followed_by_a_row_without_a_space_before_it() -> None:
+    assert Wrap(lambda: 6)("ab cde fg\n") == "ab cde\nfg\n"
+    assert Wrap(lambda: 3)("abcdefg hi\n") == "abcdefg\nhi\n"
+
+
 def test_the_name_before_a_line_is_bold_where_that_can_be_shown(terminal: Written) -> None:
     terminal.screen._has_bold = True
     terminal.transcript.finish("a1", AGENT_AUDIO, "Time: now.")

@@ -94,7 +94,9 @@ class Wrap:
             self._column, spaces = 0, "\n"
         else:
             self._column += len(spaces)
-        self._column = (self._column + width) % max(1, self._columns())
+        self._column += width
+        if (most := self._columns()) and self._column > most:  # a word that is longer than a row
+            self._column = (self._column - 1) % most + 1
         return spaces + word
 
 

@@ -32,13 +32,15 @@ TYPED_ONLY = ("--no-mic", "--output", os.devnull)
 class Terminal:
     """A program that runs in a terminal of its own: 24 lines, of which those that went by are kept."""
 
-    def __init__(self, *arguments: str, log_dir: Path, columns: int, env: dict[str, str]) -> None:
+    def __init__(
+        self, *arguments: str, log_dir: Path, columns: int, env: dict[str, str], cwd: Path = ROOT
+    ) -> None:
         self._master, self._slave = pty.openpty()
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.before = termios.tcgetattr(self._slave)
         self.process = subprocess.Popen(
-            [sys.executable, "voicelive_agent.py", *arguments, "--log-dir", str(log_dir)],
-            cwd=ROOT,
+            [sys.executable, str(ROOT / "voicelive_agent.py"), *arguments, "--log-dir", str(log_dir)],
+            cwd=cwd,
             env=env,
             start_new_session=True,
             stdin=self._slave,
@@ -55,13 +57,16 @@ class Terminal:
         self._reader.start()
 
     @property
+    def rows(self) -> list[list[Any]]:
+        """What a person sees, and would by scrolling up: pyte's characters, with their looks."""
+        screen = self._screen
+        shown = [screen.buffer[row] for row in range(screen.lines)]
+        return [[row[column] for column in range(screen.columns)] for row in [*screen.history.top, *shown]]
+
+    @property
     def lines(self) -> list[str]:
-        """What a person sees, and would by scrolling up."""
-        went_by = [
-            "".join(line[column].data for column in range(self._screen.columns))
-            for line in self._screen.history.top
-        ]
-        return [line.rstrip() for line in [*went_by, *self._screen.display]]
+        """The same as text."""
+        return ["".join(cell.data for cell in row).rstrip() for row in self.rows]
 
     @property
     def text(self) -> str:
@@ -73,9 +78,13 @@ class Terminal:
 
     def wait_for(self, words: str) -> None:
         """Wait until these words stand on the screen."""
+        self.wait_for_match(re.escape(words))
+
+    def wait_for_match(self, pattern: str) -> None:
+        """Wait until something of this form stands on the screen."""
         with self._grown:
-            held = self._grown.wait_for(lambda: words in "\n".join(self.lines), TIMEOUT_S)
-        assert held, f"{words!r} not seen in\n{self.text}"
+            held = self._grown.wait_for(lambda: re.search(pattern, "\n".join(self.lines)), TIMEOUT_S)
+        assert held, f"{pattern!r} not seen in\n{self.text}"
 
     def wait(self) -> int:
         """The exit code; then `after` is how the terminal was left."""
@@ -110,9 +119,11 @@ class Terminal:
 
 
 @contextmanager
-def terminal(*arguments: str, log_dir: Path, columns: int = 80, **variables: str) -> Iterator[Terminal]:
+def terminal(
+    *arguments: str, log_dir: Path, columns: int = 80, cwd: Path = ROOT, **variables: str
+) -> Iterator[Terminal]:
     env = environment(**{"TERM": "xterm", **variables})
-    opened = Terminal(*arguments, log_dir=log_dir, columns=columns, env=env)
+    opened = Terminal(*arguments, log_dir=log_dir, columns=columns, env=env, cwd=cwd)
     try:
         yield opened
     finally:
