@@ -94,6 +94,10 @@ class ScriptedService:
             self._send_of_reply("response.audio.delta", delta=delta)
         return began
 
+    def send_words(self, words: str) -> None:
+        """Send a piece of what the reply says."""
+        self._send_of_reply("response.audio_transcript.delta", delta=words)
+
     def end_reply(self, words: str = "A loud noise.") -> None:
         """All that comes after the last audio delta of a response."""
         self._send_of_reply("response.audio.done")

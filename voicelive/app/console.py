@@ -69,6 +69,8 @@ class Console:
     def _look(self) -> None:
         self._look_for_trouble()
         self._tell_what_takes_long()
+        if self._conversation.is_resting and self._conversation.sink.wait_until_heard(0):
+            self.screen.settle()
 
     def _look_for_trouble(self) -> None:
         """Tell what a person with a sound card can mend, once."""

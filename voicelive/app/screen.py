@@ -131,6 +131,12 @@ class Screen:
             if not self._prompt:
                 self.close_line()
 
+    def settle(self) -> None:
+        """No mark will follow any more: what is whole does not grow."""
+        with self._lock:
+            if self._is_whole:
+                self.close_line()
+
     def close_line(self) -> None:
         """End the open line, if there is one."""
         with self._lock:

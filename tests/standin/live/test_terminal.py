@@ -3,131 +3,18 @@
 import math
 import os
 import re
-import struct
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import pyte
 import pytest
-from program import NAMED, ROOT, SAMPLE, environment, on_linux
+from emulator import Terminal, terminal
+from program import NAMED, SAMPLE, on_linux
 from servers import websocket_server
 from service import ScriptedService
 
 from standin.server import StandIn
 from voicelive.app.terminal import is_live, level
 
-pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
-termios = pytest.importorskip("termios")
-fcntl = pytest.importorskip("fcntl")
-
-TIMEOUT_S = 20
 TYPED_ONLY = ("--no-mic", "--output", os.devnull)
-
-
-class Terminal:
-    """A program that runs in a terminal of its own: 24 lines, of which those that went by are kept."""
-
-    def __init__(
-        self, *arguments: str, log_dir: Path, columns: int, env: dict[str, str], cwd: Path = ROOT
-    ) -> None:
-        self._master, self._slave = pty.openpty()
-        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        self.before = termios.tcgetattr(self._slave)
-        self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "voicelive_agent.py"), *arguments, "--log-dir", str(log_dir)],
-            cwd=cwd,
-            env=env,
-            start_new_session=True,
-            stdin=self._slave,
-            stdout=self._slave,
-            stderr=self._slave,
-        )
-        self.raw = b""
-        make: Any = pyte.HistoryScreen
-        self._screen = make(columns, 24, history=1000)
-        self._screen.write_process_input = self.type  # such as where the cursor is
-        self._stream = pyte.ByteStream(self._screen)
-        self._grown = threading.Condition()  # guards the three above, notified when something was written
-        self._reader = threading.Thread(target=self._read, daemon=True)  # ends when the program has
-        self._reader.start()
-
-    @property
-    def rows(self) -> list[list[Any]]:
-        """What a person sees, and would by scrolling up: pyte's characters, with their looks."""
-        screen = self._screen
-        shown = [screen.buffer[row] for row in range(screen.lines)]
-        return [[row[column] for column in range(screen.columns)] for row in [*screen.history.top, *shown]]
-
-    @property
-    def lines(self) -> list[str]:
-        """The same as text."""
-        return ["".join(cell.data for cell in row).rstrip() for row in self.rows]
-
-    @property
-    def text(self) -> str:
-        with self._grown:
-            return "\n".join(self.lines)
-
-    def type(self, text: str) -> None:
-        os.write(self._master, text.encode())
-
-    def wait_for(self, words: str) -> None:
-        """Wait until these words stand on the screen."""
-        self.wait_for_match(re.escape(words))
-
-    def wait_for_match(self, pattern: str) -> None:
-        """Wait until something of this form stands on the screen."""
-        with self._grown:
-            held = self._grown.wait_for(lambda: re.search(pattern, "\n".join(self.lines)), TIMEOUT_S)
-        assert held, f"{pattern!r} not seen in\n{self.text}"
-
-    def wait(self) -> int:
-        """The exit code; then `after` is how the terminal was left."""
-        try:
-            code: int = self.process.wait(TIMEOUT_S)
-        finally:
-            self.process.kill()
-        self.after = termios.tcgetattr(self._slave)
-        return code
-
-    def unread(self) -> int:
-        """How many bytes wait for whoever reads from the terminal next."""
-        waiting = fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4))
-        return int.from_bytes(waiting, sys.byteorder)
-
-    def close(self) -> None:
-        self.process.kill()
-        os.close(self._slave)
-        self._reader.join(TIMEOUT_S)
-        os.close(self._master)
-
-    def _read(self) -> None:
-        while True:
-            try:
-                data = os.read(self._master, 65536)
-            except OSError:  # nobody has the other side any more
-                return
-            with self._grown:
-                self.raw += data
-                self._stream.feed(data)
-                self._grown.notify_all()
-
-
-@contextmanager
-def terminal(
-    *arguments: str, log_dir: Path, columns: int = 80, cwd: Path = ROOT, **variables: str
-) -> Iterator[Terminal]:
-    env = environment(**{"TERM": "xterm", **variables})
-    opened = Terminal(*arguments, log_dir=log_dir, columns=columns, env=env, cwd=cwd)
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 @on_linux
@@ -184,6 +71,30 @@ def test_the_end_of_a_long_answer_is_in_sight_though_the_window_is_too_low_for_a
             service.begin_reply()
             service.end_reply("Once upon a time ... " * 40 + "\nThe end.")
             screen.wait_for("\n    The end.\n>")
+
+
+@pytest.mark.parametrize("reflows", [True, False])
+@pytest.mark.parametrize("typed", ["", "half a line"])
+def test_resizing_while_a_line_grows_leaves_nothing_behind(logs: Path, reflows: bool, typed: str) -> None:
+    service, words = ScriptedService(), [f"word-{number}, " for number in range(24)]
+    with websocket_server(service.serve) as url:
+        endpoint = url.replace("ws://", "http://")
+        with terminal("project", "--endpoint", endpoint, *NAMED, *TYPED_ONLY, log_dir=logs) as screen:
+            screen.reflows = reflows
+            screen.wait_for(" listening")
+            screen.type(typed)
+            service.begin_reply()
+            for number, width in enumerate((120, 60, 100, 40, 120, 40, 80)):
+                service.send_words("".join(words[3 * number : 3 * number + 3]))
+                screen.wait_for(f"word-{3 * number + 2},")
+                screen.resize(width)
+            service.end_reply("".join(words))
+            screen.wait_for("word-23,")
+            seen = screen.text
+
+    for once in ("Type, and press Enter.", "Agent: word-0,", "\n>", "no microphone  0:"):
+        assert seen.count(once) == 1, seen
+    assert re.findall(r"word-(\d+),", seen) == [str(number) for number in range(24)]
 
 
 def mute(screen: Terminal) -> None:

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from emulator import Terminal, pty, terminal
 from program import ENDS_WITHIN_S, NAMED, ROOT, environment, loudness
 from servers import websocket_server
 from service import ScriptedService
-from test_terminal import TYPED_ONLY, Terminal, pty, terminal
+from test_terminal import TYPED_ONLY
 
 from standin.server import StandIn
 

@@ -10,10 +10,13 @@ from contextlib import redirect_stdout, suppress
 
 from prompt_toolkit.application import Application, get_app, get_app_session
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.data_structures import Point
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import BufferControl, Dimension, FormattedTextControl, HSplit, Layout, Window
+from prompt_toolkit.layout.mouse_handlers import MouseHandlers
+from prompt_toolkit.layout.screen import Char, Screen, WritePosition
 from prompt_toolkit.patch_stdout import StdoutProxy
 
 from voicelive.app.screen import Controls
@@ -167,7 +170,32 @@ def arranged(open_line: Callable[[], str], status: Callable[[int], str], typed: 
         get_line_prefix=prefix,
         dont_extend_height=True,
     )
-    return Layout(HSplit([growing, entry, below]), focused_element=entry)
+    return Layout(Anchored([growing, entry, below]), focused_element=entry)
+
+
+class Anchored(HSplit):
+    """Keeps the terminal's cursor in the top left corner, and draws one where it belongs.
+
+    A terminal that becomes narrower breaks the rows above its cursor anew, or does not; from the first row
+    everything can be erased either way. From below it, what nobody can count would be left behind.
+    """
+
+    def write_to_screen(
+        self,
+        screen: Screen,
+        mouse_handlers: MouseHandlers,
+        write_position: WritePosition,
+        parent_style: str,
+        erase_bg: bool,
+        z_index: int | None,
+    ) -> None:
+        super().write_to_screen(screen, mouse_handlers, write_position, parent_style, erase_bg, z_index)
+        window = get_app().layout.current_window
+        column, row = screen.get_cursor_position(window)
+        if row:
+            screen.data_buffer[row][column] = Char(screen.data_buffer[row][column].char, "reverse")
+            screen.set_cursor_position(window, Point(0, 0))
+            screen.show_cursor = False
 
 
 def last_rows(text: str, columns: int, most: int) -> str:

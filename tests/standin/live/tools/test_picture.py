@@ -7,11 +7,11 @@ from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree
 
+from emulator import Terminal, terminal
 from program import ROOT, SAMPLE
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
-from test_terminal import Terminal, terminal
 
 from standin import script
 from standin.server import StandIn
