@@ -41,7 +41,7 @@ demo: $(VENV)/.installed  ## Talk to the stand-in, whatever .env says: no Azure 
 check: $(VENV)/.installed  ## Find out what is missing before talking (VARIANT=hub, too).
 	@$(AGENT) check $(VARIANT) $(ARGS)
 
-devices: $(VENV)/.installed  ## List the microphones and the speakers.
+devices: $(VENV)/.installed  ## List the microphones and the speakers (ARGS=--test: hear yourself).
 	@$(AGENT) devices $(ARGS)
 
 # Most tests wait most of the time, and run side by side; those with a sound card want the machine for

@@ -15,5 +15,6 @@ screen        the terminal: one line at a time
 writer        texts on their way to a screen or a disk, so that nobody waits
 terminal      the keyboard, and what a terminal can show
 logs          the two files of a run
+soundtest     the microphone recorded and played, for who does not hear, or is not heard
 waiting       for the sound cards of a machine that has just started
 """

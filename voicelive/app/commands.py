@@ -1,7 +1,7 @@
 """The commands of the program: one for each kind of agent, run, those of the extras, devices."""
 
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from voicelive.app.extras import extras
 from voicelive.app.kinds import AgentKind
 from voicelive.app.options import RunOptions
 from voicelive.app.settings import ENDPOINT
+from voicelive.errors import EXIT_USAGE, VoiceLiveError
 from voicelive.text import printable
 
 
@@ -54,9 +55,25 @@ def add_run(app: typer.Typer, *kinds: AgentKind) -> None:
                 talk_to_agent(RunOptions(), kinds[0])
 
 
-def devices() -> None:
-    """List the microphones and the speakers."""
-    from voicelive.devices import import_sounddevice, table
+def _tested(help: str) -> Any:
+    return typer.Option(help=f"{help} With --test.", show_default=False)
 
+
+def devices(
+    test: Annotated[bool, typer.Option("--test", help="Record three seconds, and play them.")] = False,
+    input_device: Annotated[str | None, _tested("Microphone: its number or a part of its name.")] = None,
+    output_device: Annotated[str | None, _tested("Speaker: its number or a part of its name.")] = None,
+    input_channel: Annotated[int | None, _tested("Channel, from 1; else the loudest.")] = None,
+) -> None:
+    """List the microphones and the speakers, or try one of each."""
     with cli.failures_told(), suppress(OSError):  # nobody reads
+        if test:
+            from voicelive.app.soundtest import hear_yourself
+
+            hear_yourself(input_device, output_device, input_channel)
+            return
+        if (input_device, output_device, input_channel) != (None, None, None):
+            raise VoiceLiveError("A device is named for --test only.", "", EXIT_USAGE)
+        from voicelive.devices import import_sounddevice, table
+
         print(printable(table(import_sounddevice(), "input", "output")))
