@@ -12,7 +12,7 @@ IS_RECENT = import sys; sys.exit(sys.version_info < (3, 10))
 PIP_INSTALL = PIP_USER=0 PIP_TARGET= PIP_PREFIX= PIP_ROOT= "$(VENV)/bin/python" -m pip install -qq \
     --disable-pip-version-check --no-input
 ARE_FOUND = import re, sys; from importlib.metadata import version; \
-    [version(name) for file in sys.argv[1:] for name in re.findall("(?m)^\w[\w-]*", open(file).read())]
+    [version(name) for file in sys.argv[1:] for name in re.findall(r"(?m)^\w[\w-]*", open(file).read())]
 INSTALL = $(PIP_INSTALL) -r $(1) </dev/null >&2 && "$(VENV)/bin/python" -c '$(ARE_FOUND)' $(1) || $(INSTALL_FAILED)
 INSTALL_FAILED = { echo "Installing failed: see above. To try again: make install" >&2; exit 1; }
 

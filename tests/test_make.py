@@ -49,6 +49,7 @@ def test_packages_go_where_they_are_found_whatever_pip_is_told(tiny: Path, varia
     installed = make(tiny, "install", f"PYTHON={sys.executable}", **{variable: value}, **offline(tiny))
 
     assert installed.returncode == 0, installed.stderr
+    assert "Warning" not in installed.stderr
     subprocess.run([tiny / ".venv" / "bin" / "python", "-c", "import tiny"], check=True)
 
 
