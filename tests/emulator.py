@@ -34,13 +34,14 @@ class Terminal:
     reflows = True
 
     def __init__(
-        self, *arguments: str, log_dir: Path, columns: int, env: dict[str, str], cwd: Path = ROOT
+        self, *arguments: str, log_dir: Path | None, columns: int, env: dict[str, str], cwd: Path = ROOT
     ) -> None:
+        logs = ["--log-dir", str(log_dir)] if log_dir else []
         self._master, self._slave = pty.openpty()
         self._set_size(columns)
         self.before = termios.tcgetattr(self._slave)
         self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "voicelive_agent.py"), *arguments, "--log-dir", str(log_dir)],
+            [sys.executable, str(ROOT / "voicelive_agent.py"), *arguments, *logs],
             cwd=cwd,
             env=env,
             start_new_session=True,
@@ -156,7 +157,7 @@ class Terminal:
 
 @contextmanager
 def terminal(
-    *arguments: str, log_dir: Path, columns: int = 80, cwd: Path = ROOT, **variables: str
+    *arguments: str, log_dir: Path | None, columns: int = 80, cwd: Path = ROOT, **variables: str
 ) -> Iterator[Terminal]:
     env = environment(**{"TERM": "xterm", **variables})
     opened = Terminal(*arguments, log_dir=log_dir, columns=columns, env=env, cwd=cwd)

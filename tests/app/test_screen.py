@@ -6,7 +6,7 @@ import pytest
 
 from voicelive import transcript as module
 from voicelive.app.screen import Screen
-from voicelive.app.terminal import Wrap
+from voicelive.app.terminal import Wrap, wrapped
 from voicelive.text import Redactor
 from voicelive.transcript import AGENT_AUDIO, USER, Transcript
 
@@ -77,6 +77,16 @@ def test_characters_of_two_columns_are_broken_anywhere_and_accents_take_none() -
 def test_a_word_that_fills_its_row_is_followed_by_a_row_without_a_space_before_it() -> None:
     assert Wrap(lambda: 6)("ab cde fg\n") == "ab cde\nfg\n"
     assert Wrap(lambda: 3)("abcdefg hi\n") == "abcdefg\nhi\n"
+
+
+def test_a_note_is_broken_at_spaces_but_not_within_a_command() -> None:
+    note = "Wrong. See `make check` or\n  a-long-word-of-one and `a command too long`."
+
+    assert wrapped(note, 16).splitlines() == [
+        *("Wrong. See", "`make check` or"),
+        *("  a-long-word-of-one", "  and `a command", "  too long`."),
+    ]
+    assert wrapped(note, 80) == note
 
 
 def test_the_name_before_a_line_is_bold_where_that_can_be_shown(terminal: Written) -> None:

@@ -28,6 +28,7 @@ from voicelive.app.settings import (
     Settings,
     read_env_file,
 )
+from voicelive.app.terminal import fitted
 from voicelive.auth import Credential, in_background, prepare, sign_in
 from voicelive.errors import EXIT_FAILED, EXIT_USAGE, VoiceLiveError
 from voicelive.service import AgentTarget, Service
@@ -144,9 +145,9 @@ def leave_portaudio() -> None:
 
 
 def say(text: str) -> None:
-    """One line on stderr: everything that is shown outside a conversation."""
+    """A line on stderr, in rows on a terminal: everything that is shown outside a conversation."""
     with suppress(OSError):  # nobody reads
-        print(printable(without_secrets(text)), file=sys.stderr)
+        print(fitted(printable(without_secrets(text)), sys.stderr), file=sys.stderr)
 
 
 def find_settings(options: Options) -> Settings:

@@ -18,7 +18,7 @@ from voicelive.uplink import Meter, Mute
 REPEAT_S = 0.05  # a key that is held down repeats itself so soon
 PATIENCE_S = 1.0  # with what the agent does in silence, before it is told
 HEARS_ITSELF = (
-    "The agent seems to hear itself through the microphone: use a headset, turn the loudspeaker\n"
+    "The agent seems to hear itself through the microphone: use a headset, turn the loudspeaker "
     "down, or try --echo-cancellation client."
 )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from voicelive.app.options import IS_INSTALLED, SOURCE
-from voicelive.app.terminal import Wrap, columns, has_bold, is_terminal
+from voicelive.app.terminal import Wrap, columns, fitted, has_bold, is_terminal
 from voicelive.app.writer import Writer
 from voicelive.text import RedactedStream, Redactor, printable, quoted, shown
 
@@ -89,7 +89,7 @@ class Screen:
         self._writer = Writer("screen", redact, lambda why: log.warning("the screen lost lines: %s", why))
         self._said_on_terminal = is_terminal(sys.stdout)
         self._has_bold = has_bold(os.environ)
-        self._wrap = Wrap(columns)
+        self._wrap = Wrap(lambda: columns(sys.stdout))
 
     def open_line(self) -> str:
         """The end of what was said last, while it can still grow."""
@@ -157,14 +157,14 @@ class Screen:
             shares = self._said_on_terminal and is_terminal(sys.stderr)
             if self._is_whole or (shares and not self._prompt):
                 self.close_line()
-            self._write(sys.stderr, printable(text) + "\n")
+            self._write(sys.stderr, fitted(printable(text), sys.stderr) + "\n")
 
     def answer(self, text: str) -> None:
         """A line about the conversation that was asked for at the keyboard: where the person looks."""
         with self._lock:
             if self._said_on_terminal and not is_terminal(sys.stderr):
                 self.close_line()
-                self._write(sys.stdout, printable(text) + "\n")
+                self._write(sys.stdout, fitted(printable(text), sys.stdout) + "\n")
             else:
                 self.note(text)
 

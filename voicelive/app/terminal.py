@@ -7,7 +7,7 @@ import selectors
 import sys
 import threading
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -50,11 +50,41 @@ def has_bold(variables: Mapping[str, str]) -> bool:
     return is_able and is_terminal(sys.stdout)
 
 
-def columns() -> int:
+def columns(stream: Any) -> int:
     """How wide the terminal is, now."""
     with suppress(OSError, ValueError):
-        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+        return os.get_terminal_size(stream.fileno()).columns or 80
     return 80
+
+
+def fitted(text: str, stream: Any) -> str:
+    """The text as it is, or on a terminal in rows."""
+    return wrapped(text, columns(stream)) if is_terminal(stream) else text
+
+
+def wrapped(text: str, columns: int) -> str:
+    """The text in rows of so many columns, broken at spaces, though not within a command (`make run`).
+
+    A row that goes on with a line is indented as the line is; words that are longer than a row stay whole.
+    """
+    rows = []
+    for line in text.split("\n"):
+        row = line
+        if width(line) > columns:
+            row = indent = line[: len(line) - len(line.lstrip(" "))]
+            for word in _words(line, columns - len(indent)):
+                if row != indent and width(row) + 1 + width(word) > columns:
+                    rows.append(row)
+                    row = indent
+                row += f" {word}" if row != indent else word
+        rows.append(row)
+    return "\n".join(rows)
+
+
+def _words(line: str, columns: int) -> Iterator[str]:
+    """What is not to be broken: words, and commands that fit into a row."""
+    for words in re.findall(r"(?:`[^`]*`|[^ ])+", line):
+        yield from words.split() if width(words) > columns else [words]
 
 
 class Wrap:
@@ -89,15 +119,20 @@ class Wrap:
             return ""
         word, self._word = self._word, ""
         spaces, self._spaces = self._spaces, ""
-        width = sum(map(cells, word))
-        if self._column and self._column + len(spaces) + width > self._columns():
+        wide = width(word)
+        if self._column and self._column + len(spaces) + wide > self._columns():
             self._column, spaces = 0, "\n"
         else:
             self._column += len(spaces)
-        self._column += width
+        self._column += wide
         if (most := self._columns()) and self._column > most:  # a word that is longer than a row
             self._column = (self._column - 1) % most + 1
         return spaces + word
+
+
+def width(text: str) -> int:
+    """How many columns of a terminal a line takes."""
+    return sum(map(cells, text))
 
 
 def cells(character: str) -> int:

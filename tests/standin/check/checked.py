@@ -26,8 +26,12 @@ class Checked:
             command, cwd=ROOT, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL
         )
         self.exit_code, self.text, self.stderr = run.returncode, run.stdout, run.stderr
-        rows = re.findall(r"^ *(ok|FAILED|[-?])  (.{17})  (.*(?:\n {27}.*)*)", run.stdout, re.MULTILINE)
-        self.rows: dict[str, tuple[str, str]] = {name.strip(): (status, row) for status, name, row in rows}
+        rows = re.findall(
+            r"^(ok    |FAILED|[-?]     )  (.{17})  (.*(?:\n {27}.*)*)", run.stdout, re.MULTILINE
+        )
+        self.rows: dict[str, tuple[str, str]] = {
+            name.strip(): (status.strip(), row) for status, name, row in rows
+        }
 
     def found(self, name: str, status: str = "ok") -> str:
         """What the row says, which has this status."""

@@ -60,15 +60,6 @@ def test_nobody_speaks_to_the_agent_unasked(stand_in: StandIn) -> None:
     assert [message["type"] for message in stand_in.sessions[before].received] == ["session.update"]
 
 
-def test_a_terminal_gets_a_table(stand_in: StandIn) -> None:
-    checked = Checked("--endpoint", stand_in.endpoint, *NAMED, *FILES, FORCE_COLOR="1", COLUMNS="80")
-
-    assert checked.exit_code == 0
-    assert "\x1b[1mSettings" in checked.text
-    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", checked.text).splitlines()
-    assert max(len(line) for line in lines) <= 80
-
-
 @pytest.mark.parametrize("columns", ["80", "20"])
 def test_a_long_address_is_shown_whole(columns: str) -> None:
     endpoint = "https://contoso-voice-of-the-customers-hotline-in-sweden.invalid"

@@ -1,4 +1,4 @@
-"""How `check` shows what it finds: row by row, in a table on a terminal, as lines elsewhere."""
+"""How `check` shows what it finds: row by row, a table that fits into the terminal."""
 
 import time
 import traceback
@@ -6,15 +6,15 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from rich.console import Console
-from rich.table import Column, Table
 from rich.text import Text
 
 from voicelive import failures
+from voicelive.app.terminal import width, wrapped
 from voicelive.errors import VoiceLiveError
 from voicelive.text import Redactor, printable
 
 STYLES = {"ok": "green", "?": "yellow", "FAILED": "bold red"}
-TABLE_COLUMNS = 50  # in a terminal that is narrower, lines
+STATUS_COLUMNS, NAME_COLUMNS = 8, 19  # with the space behind
 
 
 class Doubt(str):
@@ -22,14 +22,12 @@ class Doubt(str):
 
 
 class Report:
-    """The rows as they are found: a table on a terminal, lines elsewhere."""
+    """The rows as they are found: status, name, what was found, how long that took."""
 
     def __init__(self, redact: Redactor) -> None:
         self._redact = redact
         self._first: tuple[str, VoiceLiveError] | None = None  # row that failed
         self._console = Console(highlight=False, markup=False, emoji=False)
-        is_plain = self._console.is_dumb_terminal or self._console.width < TABLE_COLUMNS
-        self._is_table = self._console.is_terminal and not is_plain
 
     def head(self, title: str) -> None:
         """The title of the rows that follow."""
@@ -66,26 +64,34 @@ class Report:
             name, failure = self._first
             text = f"{name}: {failure.remedy or failure.message} Then check again."
             exit_code = failure.exit_code
-        self._print(self._redact(printable(text)), soft_wrap=not self._is_table)
+        self._print(Text(self._fitted(self._redact(printable(text)))))
         return exit_code
 
-    def _print(self, what: Text | Table | str, soft_wrap: bool = False) -> None:
+    def _print(self, what: Text) -> None:
         with suppress(OSError):  # nobody reads, or the disk is full: the exit code still tells
-            self._console.print(what, soft_wrap=soft_wrap)
+            self._console.print(what, soft_wrap=True)
 
     def _show(self, status: str, name: str, found: str, took: str) -> None:
-        found = self._redact(printable(found))
-        if not self._is_table:
-            lines = found.replace("\n", "\n" + 27 * " ")
-            self._print(f"{status:>6}  {name:17}  {lines}  {took}".rstrip(), soft_wrap=True)
-            return
-        wide = Column(ratio=1, overflow="fold")  # of an address no part is left out
-        row = Table.grid(Column(width=6), Column(width=17), wide, padding=(0, 2, 0, 0), expand=True)
-        row.add_column(justify="right")
-        row.add_row(
-            Text(status, STYLES.get(status, "")),
-            name,
-            Text(found),
-            took,
-        )
+        """A row. Where a word of what was found has no room beside the name, all of it is below."""
+        found, took = self._redact(printable(found)), f"  {took}" if took else ""
+        indent = STATUS_COLUMNS + NAME_COLUMNS
+        first, *more = self._fitted(found, indent + len(took)).split("\n")
+        if self._is_too_wide([first, *more], indent + len(took)):
+            indent = STATUS_COLUMNS
+            first, *more = "", *self._fitted(found, indent).split("\n")
+        row = Text(f"{status:{STATUS_COLUMNS}}", STYLES.get(status, ""))
+        row.append(f"{name:{NAME_COLUMNS}}{first}", "default")
+        room = self._console.width - row.cell_len if self._console.is_terminal else 0
+        row.append(f"{took:>{max(0, room)}}", "default")
+        row.rstrip()
+        for line in more:
+            row.append(f"\n{' ' * indent}{line}", "default")
         self._print(row)
+
+    def _fitted(self, text: str, beside: int = 0) -> str:
+        """The text in rows beside something that takes so many columns; as it is where it is no terminal."""
+        return wrapped(text, self._console.width - beside) if self._console.is_terminal else text
+
+    def _is_too_wide(self, rows: list[str], beside: int) -> bool:
+        room = self._console.width - beside
+        return self._console.is_terminal and any(width(row) > room for row in rows)
