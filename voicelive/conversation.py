@@ -66,6 +66,7 @@ class Conversation:
     def __post_init__(self) -> None:
         self.send: Callable[[Message], None] = log.debug  # the connection's, once there is one
         self.ends_at = float("inf")  # of the session, in seconds of time.monotonic()
+        self.has_expired = False  # this session has, says the service
         self.sessions = 0  # accepted so far: the first one and those after each reconnect
         self.ready = threading.Event()  # set when the service has accepted the session
         self.refusal: VoiceLiveError | None = None  # of the session; what follows it may tell more
@@ -194,7 +195,7 @@ class Conversation:
 
     def connect(self, send: Callable[[Message], None]) -> None:
         """There is a connection: from now on `send` takes what the service is told."""
-        self.send = send
+        self.send, self.has_expired = send, False
 
     def leave(self, has_said_all: bool = False) -> None:
         """No person can be asked any more, nor will one speak (`has_said_all`); from any thread."""
@@ -397,6 +398,8 @@ class Conversation:
             log.warning("the service reports %s", failure.message)
         elif self.ready.is_set() and not self.offer.is_refusal(str(error.get("code"))):
             self.note(f"The service reports {failure.message} {failure.remedy}".rstrip())
+            if failures.is_expiry(failure):
+                self.has_expired = True
         elif (less := session.without_refused(self.first_message, error, self.offer))[1]:
             self.first_message, what = less
             self.offer.asked_with(self.first_message)

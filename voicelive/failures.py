@@ -267,6 +267,11 @@ def is_refusal(failure: VoiceLiveError) -> bool:
     return failure.message.startswith(("invalid_session_update", "max_config_attempts"))
 
 
+def is_expiry(failure: VoiceLiveError) -> bool:
+    """Whether the service says, in an error or on closing, that the session's time is over."""
+    return bool(re.search("session[ _](has )?expired|maximum duration", failure.message, re.IGNORECASE))
+
+
 def voice_agent() -> VoiceLiveError:
     """The service refused a session more often than it was asked for one: so it does for voice agents."""
     return VoiceLiveError(

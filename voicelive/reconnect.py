@@ -120,7 +120,8 @@ class Link:
             self._check_rest(now, self.uplink.ended_at, is_all_heard)
         else:
             is_quiet = conversation.is_resting and is_all_heard
-            if conversation.ends_at - now < (RENEW_S if is_quiet else RENEW_AT_LAST_S):
+            left_s = 0.0 if conversation.has_expired else conversation.ends_at - now
+            if left_s < (RENEW_S if is_quiet else RENEW_AT_LAST_S):
                 self._renewing, self._due_at = True, now + GOODBYE_S
                 conversation.pause()  # what is typed from now on waits for the next session
                 connection.say_goodbye()
@@ -169,7 +170,8 @@ class Link:
                 return
             ended = failures.connection_ended(connection.close_code, connection.close_reason)
             is_forgotten = asked_for and not (self.conversation.id or was_accepted)  # once more without
-            if connection.close_code in (NORMAL, POLICY_VIOLATION) and not (is_forgotten or self._renewing):
+            is_expected = self._renewing or self.conversation.has_expired or failures.is_expiry(ended)
+            if connection.close_code in (NORMAL, POLICY_VIOLATION) and not (is_forgotten or is_expected):
                 if connection.close_code != NORMAL or not was_accepted:
                     raise self.conversation.refusal or ended
                 self.conversation.note(ended.message)
@@ -180,11 +182,11 @@ class Link:
 
     def _accept_loss(self, ended: VoiceLiveError) -> None:
         """Tell that the connection is lost, and another tried for. Raises VoiceLiveError after too many."""
-        if self._renewing:
+        is_short = self._lasted_s < SHORT_LIVED_S
+        if self._renewing and not (is_short and self.conversation.has_expired):
             self._short_lived = 0
             self.conversation.note("The session is renewed.")
             return
-        is_short = self._lasted_s < SHORT_LIVED_S
         self._short_lived = self._short_lived + 1 if is_short else 0
         if self._short_lived == SHORT_LIVED_TIMES:
             raise failures.keeps_dropping(ended, self._short_lived)

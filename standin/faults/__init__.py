@@ -21,10 +21,12 @@ was denied, for a response.create.
     no-client-reference   the feature client_ec_reference in the query is not known
     drop-after=S          the line is cut, S seconds after session.updated
     close-after=S,CODE    closed then; CODE is 1000 1001 1005 (none) 1006 (cut)
-                          1008 1011 1012 1013
+                          1008 1011 1012 1013 4000
     freeze-after=S        then neither reads, nor sends, nor answers pings
     stop-reading-after=S  then reads nothing, and says to the end what it says
     expires-in=S          session.expires_at is that soon, then close 1001
+    session-expired=S,CODE  the error event session_expired, S seconds after
+                          session.updated, then closed with CODE
     warning               a warning event after session.updated
     malformed             broken and hostile events among those of each answer
     fail-response         each answer fails: message_creation_failed
@@ -91,6 +93,7 @@ CLOSE_REASONS = {
     1011: "internal error",
     1012: "service restart",
     1013: "try again later",
+    4000: "the session has ended",
 }
 # Code and message after the handshake, as users reported them; for missing-role in the words of the
 # Agent Service, for wrong-names and conversation-limit the message is made up.
@@ -133,8 +136,17 @@ DEEDS = frozenset((*_DEEDS, *_TIMED_DEEDS))
 # Scene → how its value is written.
 SCENES = dict.fromkeys((*REFUSALS, *_PLAIN, *_DEEDS), "")
 SCENES |= dict.fromkeys((*_TIMED, *_TIMED_DEEDS), "=S")
-SCENES |= {"close-after": "=S,CODE", "error": "=CODE", "stored": "=CODE", "stored-in-words": "=CODE"}
-_CODES = {"close-after": "|".join(map(str, CLOSE_REASONS)), "error": "|".join(ERRORS)}
+SCENES |= {
+    "close-after": "=S,CODE",
+    "session-expired": "=S,CODE",
+    "error": "=CODE",
+    "stored": "=CODE",
+    "stored-in-words": "=CODE",
+}
+_CODES = {
+    **dict.fromkeys(("close-after", "session-expired"), "|".join(map(str, CLOSE_REASONS))),
+    "error": "|".join(ERRORS),
+}
 _CODES |= {"stored": "|".join((*SESSION, "all")), "stored-in-words": "|".join(SESSION)}
 _SECONDS = r"(?P<seconds>[0-9]{1,6}(\.[0-9]{1,6})?)"
 _CONNECTIONS = "(:((?P<first>[1-9][0-9]{0,8})-)?(?P<last>[1-9][0-9]{0,8}))?"

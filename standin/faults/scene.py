@@ -13,7 +13,7 @@ from contextlib import suppress
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from standin.events import Event, RefusedError
+from standin.events import Event, RefusedError, error_event
 from standin.faults import CLOSE_REASONS, DEEDS, ERRORS, Fault
 from standin.faults.changes import TRANSCRIPTION, changed
 from standin.faults.malformed import malformed, placed
@@ -21,7 +21,9 @@ from standin.faults.malformed import malformed, placed
 Queue = asyncio.Queue[Event | str | bytes]
 
 _NO_STATUS, _ABNORMAL, _GOING_AWAY = 1005, 1006, 1001
-_AFTER_THE_UPDATE = ("drop-after", "close-after", "freeze-after", "stop-reading-after")
+_AFTER_THE_UPDATE = ("drop-after", "close-after", "session-expired", "freeze-after", "stop-reading-after")
+# In the words of Azure OpenAI's realtime service; those of this one are not known.
+_EXPIRED = RefusedError("Your session hit the maximum duration of 60 minutes.", code="session_expired")
 
 
 class Scene:
@@ -143,6 +145,10 @@ class Scene:
             case "drop-after":
                 self._connection.transport.abort()
             case "close-after":
+                await self._close(int(fault.code))
+            case "session-expired":
+                self._put(error_event(_EXPIRED))
+                await self.queue.join()
                 await self._close(int(fault.code))
             case "expires-in":
                 await self._connection.close(_GOING_AWAY, "session expired")

@@ -88,6 +88,14 @@ ON_THE_LINE: dict[str, tuple[int, list[str]]] = {
         ["conversation_not_found", "The agent starts anew."],
     ),
     "drop-after=0.1:1 --conversation-id conv_2": (2, ["The conversation goes on."]),
+    "close-after=0.1,4000:1": (2, ["(code 4000): the session has ended. Trying again.", "Connected again"]),
+    **{
+        f"session-expired=2.5,{code}:1": (
+            2,
+            ["The service reports session_expired: Your session hit", f"(code {code})", "Connected again"],
+        )
+        for code in (1000, 1001, 1008, 1013, 4000)
+    },
     "expires-in=3:1": (2, ["(code 1001): session expired. Trying again.", "Connected again"]),
     "incomplete-response late-transcript=3": (1, ["The agent's answer is incomplete: max_output_tokens"]),
     "warning malformed": (1, ["The service warns: Parameter 'tools' is ignored"]),
