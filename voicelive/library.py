@@ -14,7 +14,7 @@ from voicelive.connection import Connection
 from voicelive.conversation import Conversation
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
 from voicelive.handshake import proxy_before
-from voicelive.playback import Playback
+from voicelive.playback import Playback, kept
 from voicelive.reconnect import Link
 from voicelive.service import (
     CLASSIC_API_VERSION,
@@ -147,7 +147,7 @@ def hold(
     def note(text: str) -> None:
         on_note(redact(text))
 
-    with closing(source), closing(sink):
+    with closing(source), kept(sink, note):
         service, target = find(endpoint, project, agent, api_version)
         connector = Connector(
             service,

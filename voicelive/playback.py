@@ -3,11 +3,14 @@
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from voicelive.audio import BYTES_A_SECOND, FRAME_BYTES, SAMPLE_RATE
+from voicelive.errors import VoiceLiveError
 
 RAMP_FRAMES = SAMPLE_RATE // 250  # 4 ms: heard as silence at once, and not as a click
 REBUFFER_BYTES = SAMPLE_RATE // 25 * FRAME_BYTES  # 40 ms, gathered after an underrun, against stutter
@@ -132,6 +135,22 @@ class Playback:
 
     def close(self) -> None:
         """Free the device at once; what still waits is not heard."""
+
+
+@contextmanager
+def kept(sink: Playback, note: Callable[[str], object]) -> Iterator[Playback]:
+    """Close the sink at the end, and tell where not all of it was kept: to `note` where something else has
+    failed, or somebody has interrupted; else raise it as VoiceLiveError."""
+    try:
+        yield sink
+    except BaseException:
+        sink.close()
+        if sink.error:
+            note(f"{sink.name} is not complete: {sink.error}.")
+        raise
+    sink.close()
+    if sink.error:
+        raise VoiceLiveError(f"{sink.name} is not complete: {sink.error}.")
 
 
 def fade_out(pcm: bytes | bytearray) -> memoryview:

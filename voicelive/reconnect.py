@@ -90,8 +90,6 @@ class Link:
             self.end()
         if self.failure:
             raise self.failure
-        if why := self.conversation.sink.error:
-            raise VoiceLiveError(f"{self.conversation.sink.name} is not complete: {why}.")
 
     def end(self) -> None:
         """Close the connection, let both threads go, and close the books; takes about a second at most."""

@@ -5,13 +5,12 @@ import threading
 import time
 import wave
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from itertools import chain, repeat
 from pathlib import Path
 
 from voicelive import failures
 from voicelive.audio import BLOCK_BYTES, BLOCK_S, BYTES_A_SECOND, FRAME_BYTES, SAMPLE_RATE, SILENCE, Converter
-from voicelive.files import for_owner_only
+from voicelive.files import Behind, create_raw, replace
 from voicelive.playback import Playback
 from voicelive.text import quoted, shown
 
@@ -107,29 +106,38 @@ class TimedSink(Playback):
 class WavSink(TimedSink):
     """A WAV file as a sink: what a real speaker would have played, silences and interruptions included.
 
-    The file is valid at any moment.
+    The file is valid at any moment. A disk that hangs stops neither the clock nor the end.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Create the file, or replace it. Raises VoiceLiveError (exit code 2) where that fails."""
+    def __init__(self, path: Path, is_new: bool = False) -> None:
+        """Create the file, or replace it unless it `is_new`; neither goes through a link.
+
+        Raises VoiceLiveError (exit code 2) where that fails.
+        """
         self.name = shown(path)
         try:
-            self._raw = open(path, "wb", buffering=0, opener=for_owner_only)  # noqa: SIM115
+            self._file = create_raw(path) if is_new else replace(path)
         except OSError as error:
             raise failures.unusable_file(path, error.strerror or error) from error
-        self._file = wave.open(self._raw, "wb")  # noqa: SIM115  closed by close()
-        self._file.setparams((1, FRAME_BYTES, SAMPLE_RATE, 0, "NONE", ""))
+        self._blocks = Behind("wav", self._write_all, self._fail)
         super().__init__()
 
     def write(self, block: bytes) -> None:
-        self._file.writeframes(block)  # which corrects the header, too
+        self._blocks.put(block)
 
     def close(self) -> None:
         """Finish the file."""
         super().close()
-        with suppress(OSError):  # the disk is full, which is told
-            self._file.close()
-        self._raw.close()
+        self._blocks.close()
+
+    def _write_all(self, blocks: Iterator[bytes]) -> None:
+        with self._file, wave.open(self._file, "wb") as file:
+            file.setparams((1, FRAME_BYTES, SAMPLE_RATE, 0, "NONE", ""))
+            for block in blocks:
+                file.writeframes(block)  # which corrects the header, too
+
+    def _fail(self, why: str) -> None:
+        self.error = why
 
 
 def paced(blocks: Iterable[bytes], stopped: threading.Event) -> Iterator[bytes]:

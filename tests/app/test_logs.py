@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
 from voicelive.app.logs import LogFile, LogHandler, RunLogs
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
+from voicelive.files import create
 from voicelive.text import HIDDEN, Redactor
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL2FpIn0.c2lnbmF0dXJl"
@@ -65,6 +67,36 @@ def test_two_runs_in_one_second_have_files_of_their_own(tmp_path: Path) -> None:
     for number, run in enumerate(runs):
         assert run.path("conversation.log").exists()
         assert run.path("voicelive.log").read_text().endswith(f":any.logger:DEBUG:heard by {number}\n")
+
+
+def test_one_stamp_for_both_files_though_one_name_is_taken_at_the_last_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plant_and_create(path: Path) -> TextIO:
+        if path.name.endswith("_voicelive.log") and not path.name.endswith("_2_voicelive.log"):
+            path.touch()
+        return create(path)
+
+    monkeypatch.setattr("voicelive.app.logs.create", plant_and_create)
+    logs = RunLogs(tmp_path, Redactor(), pytest.fail)
+
+    assert logs.path("").name.endswith("_2_")
+    assert len(list(tmp_path.glob("*_conversation.log"))) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such links")
+def test_what_somebody_planted_does_not_keep_old_logs(tmp_path: Path) -> None:
+    for day in range(1, 5):
+        (tmp_path / f"2026-11-0{day}_12-00-00_conversation.log").touch()
+    (tmp_path / "2026-11-01_12-00-01_conversation.log").mkdir()
+    (tmp_path / "2026-11-01_12-00-02_conversation.log").symlink_to("nobody")
+    for number, path in enumerate(sorted(tmp_path.iterdir())):
+        os.utime(path, (number, number), follow_symlinks=False)
+
+    RunLogs(tmp_path, Redactor(), pytest.fail).keep(2)
+
+    left = [path.name[:19] for path in sorted(tmp_path.glob("2026*_conversation.log"))]
+    assert left[:2] == ["2026-11-01_12-00-01", "2026-11-04_12-00-00"]
 
 
 def test_logs_do_not_grow_without_end_and_what_was_asked_for_stays(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -17,15 +17,15 @@ from typing import TextIO
 
 from voicelive.app.writer import Writer
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
-from voicelive.files import create
+from voicelive.files import create, make_folder
 from voicelive.text import Redactor, escaped, indented
 
 log = logging.getLogger(__name__)
 
 # What a run leaves unasked. A recording was asked for, and stays.
-_OF_A_RUN = re.compile(
-    r"(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(?:_\d+)?)_(?:conversation\.log|voicelive\.log|speaker\.wav)"
-)
+_STAMP = r"(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(?:_\d+)?)"
+_OF_A_RUN = re.compile(rf"{_STAMP}_(?:conversation\.log|voicelive\.log|speaker\.wav)")
+_STAMPED = re.compile(rf"{_STAMP}_\D")
 _FORMAT = "%(asctime)s:%(name)s:%(levelname)s:%(message)s"
 JOIN_TIMEOUT_S = 0.25
 ONCE_MORE_S = 0.05
@@ -77,9 +77,10 @@ class RunLogs:
         """
         self._folder = folder
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._stamp, conversation = _create_stamped(folder)
-            technical = create(self.path("voicelive.log"))
+            make_folder(folder)
+            self._stamp, (conversation, technical) = _create_stamped(
+                folder, "conversation.log", "voicelive.log"
+            )
         except OSError as error:
             raise VoiceLiveError(
                 f"The logs cannot be written to {folder}: {error.strerror or error}.",
@@ -107,9 +108,10 @@ class RunLogs:
             for path in self._folder.iterdir():
                 if (of_a_run := _OF_A_RUN.fullmatch(path.name)) and of_a_run[1] != self._stamp:
                     runs.setdefault(of_a_run[1], []).append(path)
-            by_age = sorted(runs.values(), key=lambda paths: -max(path.stat().st_mtime for path in paths))
+            by_age = sorted(runs.values(), key=lambda paths: -max(path.lstat().st_mtime for path in paths))
             for path in chain(*by_age[newest - 1 :]) if newest > 0 else ():
-                path.unlink()
+                with contextlib.suppress(OSError):  # a folder of such a name
+                    path.unlink()
 
     @contextlib.contextmanager
     def collecting(self) -> Iterator[None]:
@@ -175,13 +177,32 @@ def c_libraries_into(write: Callable[[str], object]) -> Iterator[None]:
                 screen.close()
 
 
-def _create_stamped(folder: Path) -> tuple[str, TextIO]:
-    """The conversation log of this second; `…_2`, `…_3` where runs share it."""
-    second = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    number = 1
+def _create_stamped(folder: Path, *names: str) -> tuple[str, list[TextIO]]:
+    """Files of this second, all of one stamp, of which there is nothing yet: `…_2`, `…_3` where there is.
+
+    Raises OSError.
+    """
+    taken: set[str] = set()
+    with contextlib.suppress(OSError):  # one that nobody may list
+        taken = {stamped[1] for path in folder.iterdir() if (stamped := _STAMPED.match(path.name))}
+    second, number = datetime.now().strftime("%Y-%m-%d_%H-%M-%S"), 0
     while True:
+        number += 1
         stamp = second if number == 1 else f"{second}_{number}"
-        try:
-            return stamp, create(folder / f"{stamp}_conversation.log")
-        except FileExistsError:
-            number += 1
+        if stamp not in taken:
+            with contextlib.suppress(FileExistsError):  # since then
+                return stamp, _create_all([folder / f"{stamp}_{name}" for name in names])
+
+
+def _create_all(paths: Sequence[Path]) -> list[TextIO]:
+    """All of them, or none. Raises OSError."""
+    files: list[TextIO] = []
+    try:
+        for path in paths:
+            files.append(create(path))
+    except OSError:
+        for path, file in zip(paths, files, strict=False):
+            file.close()
+            path.unlink()
+        raise
+    return files

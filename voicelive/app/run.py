@@ -25,7 +25,7 @@ from voicelive.auth import Access
 from voicelive.conversation import Conversation
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
 from voicelive.library import Connector
-from voicelive.playback import Playback
+from voicelive.playback import Playback, kept
 from voicelive.reconnect import Link
 from voicelive.soundcard import Microphone, Speaker
 from voicelive.text import Redactor, printable, shown
@@ -126,7 +126,7 @@ def open_sound(
     missing: list[str] = []
     source = stack.enter_context(closing(open_source(options, missing.append)))
     note(missing.pop() if missing else f"Microphone: {source.name}")
-    sink = stack.enter_context(closing(open_sink(options, instead, missing.append)))
+    sink = stack.enter_context(kept(open_sink(options, instead, missing.append), note))
     note(missing.pop() if missing else f"Speaker: {sink.name}")
     return source, sink
 
@@ -269,4 +269,4 @@ def open_sink(options: Options, instead: Path, note: Callable[[str], None] = log
         if not options.sample or failure.exit_code == EXIT_USAGE:
             raise
         note(f"{failure.message} A file takes what you would hear.")
-        return WavSink(instead)
+        return WavSink(instead, is_new=True)

@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import re
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ from voicelive.devices import import_sounddevice
 from voicelive.errors import VoiceLiveError
 from voicelive.extras.check.report import Doubt, Report
 from voicelive.extras.check.service import check_network, check_service
+from voicelive.files import there
 from voicelive.service import without_credentials
 from voicelive.soundcard import Microphone, Speaker
 from voicelive.text import Redactor
@@ -163,7 +165,11 @@ def play(options: Options, tone: bool) -> str:
 
 def replaceable(path: Path) -> str:
     """A file in place of the speaker, which is not emptied here. Raises VoiceLiveError."""
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+    try:
+        is_device = there(path) == stat.S_IFCHR
+    except OSError as error:
+        raise failures.unusable_file(path, error.strerror or error) from error
+    if not is_device and not os.access(path.parent, os.W_OK):
         raise failures.unusable_file(path, "it cannot be written")
     return f"the file {path}"
 

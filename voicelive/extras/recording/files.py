@@ -1,9 +1,6 @@
 """What was heard and played, as a stereo WAV file, and who said what when, as JSON lines."""
 
 import json
-import logging
-import queue
-import threading
 import time
 import wave
 from collections.abc import Callable, Iterator
@@ -13,12 +10,8 @@ from pathlib import Path
 from voicelive import failures
 from voicelive.app.played import Played, interleaved
 from voicelive.audio import BYTES_A_SECOND, FRAME_BYTES, SAMPLE_RATE
-from voicelive.files import create, for_owner_only
+from voicelive.files import Behind, create, create_raw
 from voicelive.turns import Turn
-
-log = logging.getLogger(__name__)
-
-QUEUED_PARTS = 1500  # half a minute, kept while the disk is busy
 
 
 class Recording:
@@ -34,18 +27,18 @@ class Recording:
         """
         self.paths = stem.with_suffix(".wav"), stem.with_suffix(".jsonl")
         self._redact = redact
-        self._on_failure = on_failure
-        self._lost = 0  # parts that did not fit into the queue
         self._began_at: float | None = None  # time.monotonic() of the first frame
-        # Stereo blocks, frames of silence, turns, and None, put by close(), which ends the writer.
-        self._queue: queue.Queue[bytes | int | Turn | None] = queue.Queue(QUEUED_PARTS)
         try:
-            self._sound = open(self.paths[0], "xb", buffering=0, opener=for_owner_only)  # noqa: SIM115
+            self._sound = create_raw(self.paths[0])
             self._turns = create(self.paths[1])
         except OSError as error:
             raise failures.unusable_file(stem, error.strerror or error) from error
-        self._writer = threading.Thread(target=self._write, name="recording", daemon=True)
-        self._writer.start()
+
+        def tell(why: str) -> None:
+            on_failure(f"The recording is not complete: {why}.")
+
+        # Stereo blocks, frames of silence, turns.
+        self._parts: Behind[bytes | int | Turn] = Behind("recording", self._write, tell)
 
     def beside(self, played: Played, blocks: Iterator[bytes]) -> Iterator[bytes]:
         """A stage behind `played`: both are kept, and what is missing between two blocks."""
@@ -60,37 +53,23 @@ class Recording:
         if self._began_at is None:
             length = len(part) if isinstance(part, bytes) else 0
             self._began_at = time.monotonic() - length / (2 * BYTES_A_SECOND)
-        try:
-            self._queue.put_nowait(part)
-        except queue.Full:  # the disk is too slow, for the log as well
-            self._lost += 1
+        self._parts.put(part)
 
     def close(self) -> None:
         """Write what waits, and finish both files."""
-        self._queue.put(None)
-        self._writer.join()
-        if self._lost:
-            log.warning("the recording lost %d blocks: the disk is too slow", self._lost)
+        self._parts.close()
 
-    def _write(self) -> None:
-        part: bytes | int | Turn | None = 0
-        try:
-            with self._turns, self._sound, wave.open(self._sound, "wb") as file:
-                file.setparams((2, FRAME_BYTES, SAMPLE_RATE, 0, "NONE", ""))
-                while (part := self._queue.get()) is not None:
-                    if isinstance(part, Turn):
-                        self._turns.write(json.dumps(self._described(part), ensure_ascii=False) + "\n")
-                    elif isinstance(part, int):
-                        for at in range(0, part, SAMPLE_RATE):  # a second at a time
-                            file.writeframes(bytes(2 * FRAME_BYTES * min(SAMPLE_RATE, part - at)))
-                    else:
-                        file.writeframes(part)  # which corrects the header, too
-        except Exception as error:  # wave has one of its own for a file of 4 GiB
-            log.exception("the recording is not complete")
-            why = error.strerror if isinstance(error, OSError) else error
-            self._on_failure(f"The recording is not complete: {why}.")
-            while part is not None:  # unless it was the end that failed
-                part = self._queue.get()
+    def _write(self, parts: Iterator[bytes | int | Turn]) -> None:
+        with self._turns, self._sound, wave.open(self._sound, "wb") as file:
+            file.setparams((2, FRAME_BYTES, SAMPLE_RATE, 0, "NONE", ""))
+            for part in parts:
+                if isinstance(part, Turn):
+                    self._turns.write(json.dumps(self._described(part), ensure_ascii=False) + "\n")
+                elif isinstance(part, int):
+                    for at in range(0, part, SAMPLE_RATE):  # a second at a time
+                        file.writeframes(bytes(2 * FRAME_BYTES * min(SAMPLE_RATE, part - at)))
+                else:
+                    file.writeframes(part)  # which corrects the header, too
 
     def _described(self, turn: Turn) -> dict[str, object]:
         """One line: times in seconds from the beginning of the WAV file, null where they are not known."""
