@@ -1,4 +1,4 @@
-# For the command line: VARIANT=hub; ARGS="..." for the program or pytest; PYTHON=/path/to/python3.
+# You can set: VARIANT=hub; ARGS="..." for the program or pytest; PYTHON=/path/to/python3.
 
 VARIANT = project
 ARGS =
@@ -14,7 +14,7 @@ PIP_INSTALL = PIP_USER=0 PIP_TARGET= PIP_PREFIX= PIP_ROOT= "$(VENV)/bin/python" 
 ARE_FOUND = import re, sys; from importlib.metadata import version; \
     [version(name) for file in sys.argv[1:] for name in re.findall(r"(?m)^\w[\w-]*", open(file).read())]
 INSTALL = $(PIP_INSTALL) -r $(1) </dev/null >&2 && "$(VENV)/bin/python" -c '$(ARE_FOUND)' $(1) || $(INSTALL_FAILED)
-INSTALL_FAILED = { echo "Installing failed: see above. To try again: make install" >&2; exit 1; }
+INSTALL_FAILED = { echo "The installation failed: see above. To try again: make install" >&2; exit 1; }
 
 .PHONY: help install run init demo check devices test bench soak new lint clean
 
@@ -32,13 +32,13 @@ install: $(VENV)/.installed  ## Make .venv, with the packages of requirements.tx
 run: $(VENV)/.installed  ## Talk to the agent (VARIANT=hub: one of a hub-based project).
 	@$(AGENT) run $(VARIANT) $(ARGS)
 
-init: $(VENV)/.installed  ## Write .env: it asks for the three values that your agent needs.
+init: $(VENV)/.installed  ## Write .env: asks for the three values that your agent needs.
 	@$(AGENT) init $(ARGS)
 
-demo: $(VENV)/.installed  ## Talk to the stand-in, whatever .env says: no Azure account.
+demo: $(VENV)/.installed  ## Talk to the stand-in, whatever .env says; needs no Azure account.
 	@$(AGENT) demo $(VARIANT) $(ARGS)
 
-check: $(VENV)/.installed  ## Find out what is missing before talking (VARIANT=hub, too).
+check: $(VENV)/.installed  ## Find out what is missing before you can talk (VARIANT=hub, too).
 	@$(AGENT) check $(VARIANT) $(ARGS)
 
 devices: $(VENV)/.installed  ## List the microphones and the speakers (ARGS=--test: hear yourself).
@@ -57,7 +57,7 @@ soak: $(VENV)/.installed-tests  ## Hold a long conversation on a bad line, and w
 	@PYTHONPATH=.:tests "$(VENV)/bin/python" tests/standin/soak.py $(ARGS)
 
 # No packages are needed for it.
-new:  ## Make a project of your own out of this one: DIR=../my-agent WITHOUT="check standin".
+new:  ## Make your own project from this one: DIR=../my-agent WITHOUT="check standin".
 	@$(MAKE_VENV)
 	@"$(VENV)/bin/python" new.py "$(DIR)" --without $(WITHOUT)
 
@@ -66,7 +66,7 @@ lint: $(VENV)/.installed-tests  ## Check style, format and types.
 	"$(VENV)/bin/python" -m ruff format --check .
 	"$(VENV)/bin/python" -m mypy
 
-clean:  ## Remove .venv, builds and the tools' caches; logs and .env stay.
+clean:  ## Remove .venv, builds and the tools' caches, but not logs and .env.
 	@echo "Removing $(VENV), builds, .pytest_cache, .mypy_cache, .ruff_cache, .hypothesis and __pycache__."
 	@rm -rf "$(VENV)" build dist voicelive.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name .git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
@@ -99,7 +99,7 @@ if [ "$$python" = none ]; then \
 fi; \
 if ! "$$python" -c "import ensurepip" </dev/null 2>/dev/null; then \
     version=$$("$$python" -c "import sys; print('%d.%d' % sys.version_info[:2])"); \
-    echo "$$python cannot make virtual environments: install what it needs for that" \
+    echo "$$python cannot make virtual environments. Install the missing package" \
         "(Debian, Ubuntu: sudo apt install python$$version-venv), then try again." >&2; \
     exit 1; \
 fi; \

@@ -57,5 +57,5 @@ def test_packages_that_cannot_be_found_are_not_taken_for_installed(tiny: Path) -
     installed = make(tiny, "install", f"PYTHON={sys.executable}", PIP_DRY_RUN="1", **offline(tiny))
 
     assert installed.returncode == 2
-    assert "Installing failed" in installed.stderr
+    assert "The installation failed" in installed.stderr
     assert not (tiny / ".venv" / ".installed").exists()
