@@ -126,6 +126,7 @@ INHERITED = {
     "is_refusal",
     "left_out_of",
     "asked_with",
+    "write_to_screen",
 }  # explained where they are declared
 
 
