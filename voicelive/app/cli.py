@@ -68,7 +68,7 @@ def takes(*kinds: AgentKind, by_name: bool = True) -> Callable[[Callable[..., No
 
         parameters = [_variant(kinds)] if len(kinds) > 1 else []
         parameters += [p.replace(kind=p.KEYWORD_ONLY) for p in own]
-        parameters += [_parameter(f.name, (str | None, help_of(f)), None, f.default) for f in flags]
+        parameters += [_parameter(f.name, (str | None, help_of(f)), None) for f in flags]
         parameters += [_parameter(o.name, get_args(o.type), o.default) for o in others]
         parameters += [_parameter(name, (kind, help), default) for name, kind, help, default in added]
         wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -80,8 +80,8 @@ def takes(*kinds: AgentKind, by_name: bool = True) -> Callable[[Callable[..., No
 def help_of(setting: Setting) -> str:
     """The help of its option."""
     if setting == ECHO_CANCELLATION:
-        return f"{setting.help}{', '.join(echo_kinds())}."
-    return setting.help
+        return f"{setting.help}{', '.join(echo_kinds())}. Default: {setting.default}."
+    return f"{setting.help} Default: {setting.default}." if setting.default else setting.help
 
 
 def _variant(kinds: Sequence[AgentKind]) -> inspect.Parameter:
@@ -94,10 +94,10 @@ def _variant(kinds: Sequence[AgentKind]) -> inspect.Parameter:
     )
 
 
-def _parameter(name: str, about: tuple[Any, ...], default: Any, shown: str = "") -> inspect.Parameter:
+def _parameter(name: str, about: tuple[Any, ...], default: Any) -> inspect.Parameter:
     """An option; `about` is its kind and its help."""
     kind, help = about
-    option = typer.Option("--" + name.replace("_", "-"), help=help, show_default=shown or False)
+    option = typer.Option("--" + name.replace("_", "-"), help=help, show_default=False)
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
     )

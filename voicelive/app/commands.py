@@ -31,7 +31,10 @@ def add_run(app: typer.Typer, *kinds: AgentKind) -> None:
     @app.command()
     @cli.takes(*kinds)
     def run(options: RunOptions, kind: AgentKind) -> None:
-        """Talk to your agent, or to the stand-in where no endpoint is set."""
+        """Talk to your agent, or else to a stand-in.
+
+        The stand-in answers where no endpoint is set.
+        """
         talk_to_agent(options, kind)
 
     def talk_to_agent(options: RunOptions, kind: AgentKind) -> None:
@@ -65,7 +68,7 @@ def devices(
     output_device: Annotated[str | None, _tested("Speaker: its number or a part of its name.")] = None,
     input_channel: Annotated[int | None, _tested("Channel, from 1; else the loudest.")] = None,
 ) -> None:
-    """List the microphones and the speakers, or try one of each."""
+    """List microphones and speakers, or try them."""
     with cli.failures_told(), suppress(OSError):  # nobody reads
         if test:
             from voicelive.app.soundtest import hear_yourself

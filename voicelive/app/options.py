@@ -20,8 +20,8 @@ class Options:
     session_from: Annotated[
         Literal["default", "agent"], "`agent`: the session that is stored with it, and yours over that."
     ] = "default"
-    interim: Annotated[bool, "Let the service say a few words where the agent takes long."] = False
-    push_to_talk: Annotated[bool, "You begin and end a turn, by the space bar or Enter."] = False
+    interim: Annotated[bool, "Let the service say a few words when the agent takes long."] = False
+    push_to_talk: Annotated[bool, "You begin and end each turn, with the space bar or Enter."] = False
     input: Annotated[Path | None, "16-bit WAV file in place of the microphone."] = None
     output: Annotated[Path | None, "WAV file in place of the speaker."] = None
     input_device: Annotated[str | None, "Microphone: its number or a part of its name."] = None
@@ -29,7 +29,7 @@ class Options:
     input_channel: Annotated[int | None, "Channel of the microphone or file, from 1; else the loudest."] = (
         None
     )
-    no_mic: Annotated[bool, "Type only; ends when stdin does and all was heard."] = False
+    no_mic: Annotated[bool, "Type only; ends when stdin ends and all has been heard."] = False
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class RunOptions(Options):
     """The same, of a conversation."""
 
     approve: Annotated[
-        Literal["none", "ask", "all"], "The agent's tools that ask first: may they be used?"
+        Literal["none", "ask", "all"], "What to answer when the agent asks whether it may use a tool."
     ] = "ask"
     greet: Annotated[bool, "The agent speaks first."] = False
     verbose: Annotated[bool, "Show the name of each event."] = False
-    muted: Annotated[bool, "The microphone is muted at the beginning."] = False
-    plain: Annotated[bool, "Lines alone: no prompt and no status in the terminal."] = False
-    log_dir: Annotated[Path, "Folder for the two log files; else logs/ beside .env."] = ROOT / "logs"
-    wait_for_sound: Annotated[bool, "Wait until there are a microphone and a speaker."] = False
-    keep_logs: Annotated[int, "Runs whose logs are kept, 50 by default; 0: all."] = 50
+    muted: Annotated[bool, "Begin with the microphone muted."] = False
+    plain: Annotated[bool, "Lines only: no prompt and no status in the terminal."] = False
+    log_dir: Annotated[Path, "Folder for the log files; else logs/ beside .env."] = ROOT / "logs"
+    wait_for_sound: Annotated[bool, "At the start, wait for a microphone and a speaker."] = False
+    keep_logs: Annotated[int, "How many runs keep their logs; 0: all. Default: 50."] = 50
     of_extras: Mapping[str, Any] = field(default_factory=dict)  # by name

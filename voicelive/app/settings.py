@@ -58,12 +58,12 @@ AGENT_VERSION = Setting(
 )
 CONVERSATION_ID = Setting(
     "conversation_id",
-    "Foundry conversation to go on with.",
+    "Foundry conversation to continue.",
     ("AI_FOUNDRY_CONVERSATION_ID", "AGENT_CONVERSATION_ID", "CONVERSATION_ID"),
 )
 FOUNDRY_RESOURCE = Setting(
     "foundry_resource",
-    "Foundry resource of the agent, where it is another than the endpoint's.",
+    "Foundry resource of the agent, if it is not the endpoint's.",
     ("FOUNDRY_RESOURCE_OVERRIDE",),
 )
 IDENTITY = Setting(
@@ -95,13 +95,13 @@ API_VERSION = Setting(
 API_KEY = Setting("api_key", "", ("AZURE_VOICE_LIVE_API_KEY",), secret=True)
 ECHO_CANCELLATION = Setting(
     "echo_cancellation",
-    "Whose account of the agent's sound is taken out of the microphone's: ",
+    "Who removes the agent's sound from the microphone's: ",
     ("AZURE_VOICE_LIVE_ECHO_CANCELLATION",),
     default="server",
 )
 VOICE = Setting(
     "voice",
-    "The agent's voice; `agent` for the one that is stored with it.",
+    "The agent's voice; `agent` for its own.",
     ("AZURE_VOICE_LIVE_VOICE", "AGENT_VOICE", "VOICE_NAME"),
     default=DEFAULT_VOICE,
     meant=plausible.voice,
@@ -109,7 +109,7 @@ VOICE = Setting(
 
 LANGUAGE = Setting(
     "language",
-    "What you speak, such as de-DE, or de-DE,fr-FR; else English.",
+    "Your language, such as de-DE or de-DE,fr-FR; else English.",
     ("AZURE_VOICE_LIVE_LANGUAGE",),
     meant=plausible.language,
 )

@@ -65,18 +65,19 @@ def fitted(text: str, stream: Any) -> str:
 def wrapped(text: str, columns: int) -> str:
     """The text in rows of so many columns, broken at spaces, though not within a command (`make run`).
 
-    A row that goes on with a line is indented as the line is; words that are longer than a row stay whole.
+    A row that goes on with an indented line is further in; words that are longer than a row stay whole.
     """
     rows = []
     for line in text.split("\n"):
         row = line
         if width(line) > columns:
             row = indent = line[: len(line) - len(line.lstrip(" "))]
-            for word in _words(line, columns - len(indent)):
-                if row != indent and width(row) + 1 + width(word) > columns:
+            further = f"{indent}  " if indent else ""
+            for word in _words(line, columns - len(further)):
+                if row.strip() and width(row) + 1 + width(word) > columns:
                     rows.append(row)
-                    row = indent
-                row += f" {word}" if row != indent else word
+                    row = further
+                row += f" {word}" if row.strip() else word
         rows.append(row)
     return "\n".join(rows)
 

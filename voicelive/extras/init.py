@@ -40,7 +40,7 @@ class Init(Extra):
 
         @app.command()
         def init(endpoint: Endpoint = "", project_name: ProjectName = "", agent_name: AgentName = "") -> None:
-            """Ask for the values that your agent needs, and write them to .env."""
+            """Ask for your agent's values, and write .env."""
             with cli.failures_told():
                 make_env_file({ENDPOINT: endpoint, PROJECT_NAME: project_name, AGENT_NAME: agent_name})
 

@@ -29,7 +29,10 @@ class Check(Extra):
             tone: Annotated[bool, typer.Option("--tone", help="Play a short tone on the speaker.")] = False,
             talk: Annotated[bool, typer.Option("--talk", help=TALK)] = False,
         ) -> None:
-            """Find out what is missing before talking: settings, sound, sign-in, network, service."""
+            """Find out what is missing before you can talk.
+
+            It looks at settings, sound, sign-in, network and service.
+            """
             from voicelive.extras.check.rows import check_all
 
             raise typer.Exit(check_all(cli.make_plan(kind, options), tone, talk))

@@ -34,7 +34,7 @@ class Export(Extra):
 
         @app.command()
         def export(log: Log, form: Form = "md") -> None:
-            """Print what was said in a recorded conversation: to read, or as subtitles."""
+            """Print a recorded conversation, or subtitles."""
             with cli.failures_told():
                 show(log, form)
 

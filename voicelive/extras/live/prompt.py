@@ -189,6 +189,7 @@ class Anchored(HSplit):
         erase_bg: bool,
         z_index: int | None,
     ) -> None:
+        """Draw all of it, in the place that prompt_toolkit gives."""
         super().write_to_screen(screen, mouse_handlers, write_position, parent_style, erase_bg, z_index)
         window = get_app().layout.current_window
         column, row = screen.get_cursor_position(window)
