@@ -199,7 +199,8 @@ def not_connected(error: Exception, host: str, proxy: str = "") -> VoiceLiveErro
     import websocket  # which the first start of a program need not wait for
 
     if isinstance(error, websocket.WebSocketBadStatusException):
-        return handshake_refused(error.status_code, error.resp_body, error.resp_headers, host)
+        # There is no status where the answer begins with its empty line.
+        return handshake_refused(error.status_code or 0, error.resp_body, error.resp_headers, host)
     if isinstance(error, ssl.SSLCertVerificationError):
         return not_trusted(error, host)
     if isinstance(error, socket.gaierror):

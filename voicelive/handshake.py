@@ -225,7 +225,7 @@ def _pass(proxy: Proxy, place: str, line: _Line) -> None:
     line.send(f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{user}\r\n".encode())
     status, *_ = read_headers(cast(socket.socket, line))
     if status != 200:
-        raise failures.proxy_refused(status, proxy.shown, place, bool(known))
+        raise failures.proxy_refused(status or 0, proxy.shown, place, bool(known))
 
 
 @contextmanager

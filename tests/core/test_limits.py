@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from servers import certificate, read_head, tcp_server
+from servers import answers, certificate, read_head, tcp_server
 from test_connection_end import accept
 
 from voicelive import connection, failures, handshake
@@ -60,6 +60,11 @@ def endless(start: bytes) -> Callable[[socket.socket], None]:
 )
 def test_an_answer_without_end_is_not_waited_for(start: bytes) -> None:
     with tcp_server(endless(start)) as port, pytest.raises(VoiceLiveError, match="longer than 65536 bytes"):
+        Connection(f"ws://127.0.0.1:{port}/", {})
+
+
+def test_an_answer_without_a_status_is_none_of_the_service_s() -> None:
+    with tcp_server(answers("\n\n")) as port, pytest.raises(VoiceLiveError, match="not an answer of the"):
         Connection(f"ws://127.0.0.1:{port}/", {})
 
 

@@ -44,12 +44,13 @@ def asked_through(proxy: int, monkeypatch: pytest.MonkeyPatch, user: str = "") -
         (407, "u:p%40ss@", "does not take the user and the password", "percent-encoded", EXIT_USAGE),
         (403, "", f"does not let this program through to {HOST}:443", "Ask whoever runs it", EXIT_FAILED),
         (503, "", f"does not reach {HOST}:443 (HTTP 503)", "Try again", EXIT_FAILED),
+        (0, "", f"does not reach {HOST}:443 (HTTP 0)", "Try again", EXIT_FAILED),
     ],
 )
 def test_a_proxy_that_refuses_is_named_with_what_it_wants(
     monkeypatch: pytest.MonkeyPatch, status: int, user: str, said: str, remedy: str, exit_code: int
 ) -> None:
-    with tcp_server(answers(f"HTTP/1.1 {status} No\nContent-Length: 0\n\n")) as port:
+    with tcp_server(answers(f"HTTP/1.1 {status} No\nContent-Length: 0\n\n" if status else "\n\n")) as port:
         failure = asked_through(port, monkeypatch, user)
 
     assert failure.message == f"The proxy 127.0.0.1:{port} {said}."
