@@ -9,11 +9,12 @@ from itertools import islice
 from string import ascii_letters, digits, punctuation
 from typing import Protocol
 
-from voicelive.text import indented, printable
+from voicelive.text import brief, indented, printable
 
 LATE_S = 2.0  # for so long a missing line of the user's holds the answer
 HELD_S = 4.0  # for so long any line holds what was said; after that it is in the log, too, as far as it is
 REMEMBERED = 100  # lines of which the order is known
+MOST_CHARACTERS = 300_000  # of a line: more is no speech, and hiding secrets in it takes its time
 OF_SECRETS = ascii_letters + digits + punctuation  # what may go on after such is not written in two parts
 
 USER = "User Input"
@@ -35,6 +36,7 @@ class _Line:
     item_id: str
     kind: str
     pieces: list[str] = field(default_factory=list)  # of its text, none of them empty
+    characters: int = 0  # that were said, whether they are among these or beyond MOST_CHARACTERS
     shown: int = 0  # of the pieces: they are on the screen
     logged: int = 0  # of those: they are in the log
     is_whole: bool = False
@@ -115,6 +117,7 @@ class Transcript:
             shown = "".join(line.pieces[: line.shown])
             if whole and not is_cut_off and whole.startswith(shown):
                 del line.pieces[line.shown :]
+                line.characters = len(shown)
                 self._extend(line, whole[len(shown) :])
             line.is_whole = True
             self._wait_again(line)
@@ -171,7 +174,9 @@ class Transcript:
         return new
 
     def _extend(self, line: _Line, text: str) -> None:
-        if text:
+        room = MOST_CHARACTERS - line.characters
+        line.characters += len(text)
+        if text := brief(text, room) if room > 0 else "":
             self._wait_again(line)
             if not line.pieces:
                 self._worded.append(line)

@@ -43,6 +43,17 @@ def test_the_question_stands_above_the_answer_though_it_is_transcribed_later(wri
     assert written.log.getvalue() == "User Input:\tHow late is it?\nAgent Audio Response:\tIt is noon."
 
 
+@pytest.mark.parametrize("pieces", [1, 100])
+def test_a_line_without_end_is_cut_and_costs_nothing_more(written: Written, pieces: int) -> None:
+    words = 2 * module.MOST_CHARACTERS // 5
+    for _ in range(pieces):
+        written.transcript.add("a1", AGENT_AUDIO, "word " * (words // pieces))
+    written.transcript.finish("a1", AGENT_AUDIO, "word " * words)
+
+    for text in written.shown, written.log.getvalue():
+        assert 0.9 * words < 2 * text.count("word ") <= words
+
+
 def test_the_agents_words_appear_as_they_come(written: Written) -> None:
     written.transcript.add("a1", AGENT_AUDIO, "Once")
     assert written.shown == "Agent: Once"
