@@ -9,7 +9,8 @@ import tempfile
 import threading
 import time
 import wave
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -158,6 +159,25 @@ class Program:
                 self._grown.notify_all()
         with self._grown:
             self._grown.notify_all()
+
+
+@contextmanager
+def full_pipe() -> Iterator[int]:
+    """A pipe of 4 KiB that is full, and that nobody reads: the end to write to."""
+    import fcntl  # Windows has none
+
+    read, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(write, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(write, bytes(4096))
+    os.set_blocking(write, True)
+    try:
+        yield write
+    finally:
+        os.close(read)
+        os.close(write)
 
 
 def loudness(path: Path) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":

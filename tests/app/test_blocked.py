@@ -1,22 +1,19 @@
 """Nobody reads the screen, or the disk hangs: the sound goes on, and `q` ends the run."""
 
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
 import wave
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from program import NAMED, ROOT, environment
+from program import NAMED, ROOT, environment, full_pipe
 from servers import websocket_server
 from service import ScriptedService
 
-fcntl = pytest.importorskip("fcntl", reason="Windows has no such pipes")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux makes a pipe smaller")
 
 FRAMES = 72_000  # three seconds
@@ -31,23 +28,6 @@ module.create = lambda path: open({pipe}, "w", 1, encoding="utf-8", closefd=Fals
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-
-
-@contextmanager
-def full_pipe() -> Iterator[int]:
-    """A pipe of 4 KiB that is full, and that nobody reads: the end to write to."""
-    read, write = os.pipe()
-    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
-    os.set_blocking(write, False)
-    with suppress(BlockingIOError):
-        while True:
-            os.write(write, bytes(4096))
-    os.set_blocking(write, True)
-    try:
-        yield write
-    finally:
-        os.close(read)
-        os.close(write)
 
 
 def heard(path: Path) -> int:
@@ -95,3 +75,45 @@ def test_every_frame_is_heard_and_the_run_ends(tmp_path: Path, blocked: str, way
     assert frames == FRAMES
     assert time.monotonic() - began < ENDS_WITHIN_S
     assert process.returncode == {"q": 0, "SIGINT": 130, "SIGTERM": 143}[way]
+
+
+# The program, whose `--output` is on such a disk.
+HANGING_OUTPUT = """
+import runpy, sys
+import voicelive.wav as module
+module.replace = lambda path: open({pipe}, "wb", buffering=0, closefd=False)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(("way", "exit_code"), [("all was heard", 1), ("SIGINT", 130), ("SIGTERM", 143)])
+def test_an_output_that_hangs_stops_neither_the_sound_nor_the_end(
+    tmp_path: Path, way: str, exit_code: int
+) -> None:
+    service = ScriptedService()
+    with full_pipe() as pipe, websocket_server(service.serve) as url:
+        command = [sys.executable, "-c", HANGING_OUTPUT.format(pipe=pipe), "voicelive_agent.py", "project"]
+        command += [*NAMED, "--no-mic", "--endpoint", url.replace("ws://", "http://")]
+        command += ["--output", str(tmp_path / "heard.wav"), "--log-dir", str(tmp_path)]
+        process = subprocess.Popen(
+            *(command,),
+            cwd=ROOT,
+            env=environment(PYTHONPATH=str(ROOT)),
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=[pipe],
+        )
+        service.wait_for_blocks()
+        service.begin_reply()
+        service.send_audio(b"\1\1" * FRAMES)
+        service.end_reply("All of it.")
+        began = time.monotonic()
+        if way.startswith("SIG"):
+            process.send_signal(signal.Signals[way])
+        _, stderr = process.communicate("" if way == "all was heard" else None, timeout=TIMEOUT_S)
+
+    assert process.returncode == exit_code, stderr
+    assert "heard.wav is not complete: the disk takes nothing any more." in stderr
+    assert time.monotonic() - began < (FRAMES / 24_000 if way == "all was heard" else 0) + ENDS_WITHIN_S
