@@ -104,7 +104,7 @@ class Redactor:
         """From now on neither it nor LEAST_PART characters of it appear. May be called from any thread."""
         if len(secret) < LEAST_SECRET or secret in self._secrets:
             return
-        for form in dict.fromkeys((secret, quote(secret, safe=""))):
+        for form in dict.fromkeys((secret, quote(secret, safe="", errors="replace"))):
             for at in range(0, len(form) - PIECE + 1, PIECE):
                 piece = form[at : at + PIECE]
                 self._pieces[piece] = (*self._pieces.get(piece, ()), (form, at))

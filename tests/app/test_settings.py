@@ -1,10 +1,21 @@
 """Where a setting's value comes from, and what is said of those that are missing."""
 
+import os
 from pathlib import Path
 
 import pytest
+from planted import KEY
+from program import Program, environment
 
-from voicelive.app.settings import AGENT_NAME, ENDPOINT, PROJECT_NAME, VOICE, Settings, read_env_file
+from voicelive.app.settings import (
+    AGENT_NAME,
+    ENDPOINT,
+    PROJECT_NAME,
+    VOICE,
+    Settings,
+    is_read_by_others,
+    read_env_file,
+)
 from voicelive.errors import VoiceLiveError
 
 
@@ -103,3 +114,38 @@ def test_a_dollar_in_the_env_file_shows_nothing_of_the_shell(
     (tmp_path / ".env").write_text("AI_FOUNDRY_AGENT_NAME=${PLANTED}\n")
 
     assert read_env_file(tmp_path / ".env") == {"AI_FOUNDRY_AGENT_NAME": "${PLANTED}"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize(("mode", "is_told"), [(0o600, False), (0o640, True), (0o604, True)])
+def test_an_env_file_that_others_may_read_is_known(tmp_path: Path, mode: int, is_told: bool) -> None:
+    (tmp_path / ".env").touch()
+    (tmp_path / ".env").chmod(mode)
+
+    assert is_read_by_others(tmp_path / ".env") == is_told
+    assert not is_read_by_others(tmp_path / "nobody")
+
+
+NO_KEY = "api key (AZURE_VOICE_LIVE_API_KEY in the shell) is no"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="on Windows there is no such text")
+@pytest.mark.parametrize(
+    ("options", "variables", "said"),
+    [
+        (["--agent-name", "an\udcffna"], {}, r"agent name 'an\udcffna' (--agent-name) is not UTF-8"),
+        ([], {"AGENT_NAME": "\udce9"}, r"agent name '\udce9' (AGENT_NAME in the shell) is not UTF-8"),
+        ([], {"AZURE_VOICE_LIVE_API_KEY": f"{KEY}\udcff"}, NO_KEY),
+        ([], {"AZURE_VOICE_LIVE_API_KEY": f"{KEY}\nX: y"}, NO_KEY),
+    ],
+)
+def test_a_value_that_cannot_be_sent_is_named_and_a_key_is_not_shown(
+    logs: Path, options: list[str], variables: dict[str, str], said: str
+) -> None:
+    named = {"AI_FOUNDRY_PROJECT_NAME": "p", "AGENT_NAME": "a", **variables}
+    command = ("project", "--endpoint", "https://127.0.0.1:9", "--no-mic", *options)
+    program = Program(*command, log_dir=logs, env=environment(**named))
+
+    assert program.wait() == 2
+    assert said in program.stderr
+    assert "Traceback" not in program.stderr and KEY not in program.stderr

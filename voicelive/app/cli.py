@@ -26,13 +26,14 @@ from voicelive.app.settings import (
     VOICE,
     Setting,
     Settings,
+    is_read_by_others,
     read_env_file,
 )
 from voicelive.app.terminal import fitted
 from voicelive.auth import Credential, in_background, prepare, sign_in
 from voicelive.errors import EXIT_FAILED, EXIT_USAGE, VoiceLiveError
 from voicelive.service import AgentTarget, Service
-from voicelive.text import Redactor, printable, without_secrets
+from voicelive.text import Redactor, printable, quoted, shown, without_secrets
 
 if TYPE_CHECKING:  # imported late below, so that --help need not wait for numpy
     from voicelive.app.plan import Plan
@@ -210,6 +211,7 @@ def make_plan(kind: AgentKind, options: Options) -> "Plan":
     target = kind.find_target(settings)
     service = find_service(settings, target)
     settings.look_for_misspelt()
+    settings.find(API_KEY)  # is told with the others where it cannot be one
     first_message = find_session(settings, options, service, target)
     with suppress(OSError):  # one that does not exist is not the other
         if options.input and options.output and options.input.samefile(options.output):
@@ -218,6 +220,9 @@ def make_plan(kind: AgentKind, options: Options) -> "Plan":
         raise VoiceLiveError("--input and --no-mic exclude each other.", "", EXIT_USAGE)
     if options.push_to_talk and options.no_mic:
         raise VoiceLiveError("--push-to-talk and --no-mic exclude each other.", "", EXIT_USAGE)
+    if not options.sample and is_read_by_others(ROOT / ".env"):
+        env_file = shown(ROOT / ".env")
+        say(f"Others on this machine may read {env_file}: `{quoted('chmod', '600', env_file)}`.")
     return Plan(kind, target, service, settings, options, first_message, find_offer(first_message))
 
 

@@ -24,6 +24,13 @@ def bare(value: str) -> str:
     return value.strip(_AROUND)
 
 
+def whole(value: str) -> str:
+    """The value, if it is one: for bytes that are no characters, Python puts halves of some there."""
+    if re.search("[\ud800-\udfff]", value):
+        raise ValueError("is not UTF-8")
+    return value
+
+
 def endpoint(value: str) -> str:
     """`contoso` and `contoso.services.ai.azure.com` are completed; a portal's address is no resource's."""
     host = re.sub(r"^\w+://", "", value).partition("/")[0].lower()
@@ -53,6 +60,13 @@ def agent_id(value: str) -> str:
     """`asst_…`"""
     if not value.startswith("asst_"):
         raise ValueError("is not an id (asst_...): set AI_FOUNDRY_AGENT_NAME to an agent's name")
+    return value
+
+
+def api_key(value: str) -> str:
+    """Anything that a header can carry."""
+    if not re.fullmatch("[!-~]+", value):
+        raise ValueError("is no key: there is a space in it, or a character that no key has")
     return value
 
 

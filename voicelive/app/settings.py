@@ -1,7 +1,9 @@
 """Settings: the value of each, where it came from, and all that is wrong with them at once."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
@@ -92,7 +94,7 @@ API_VERSION = Setting(
     "Version of the Voice Live API; else the one for the kind of agent.",
     ("AZURE_VOICE_LIVE_API_VERSION", "AZURE_VOICELIVE_API_VERSION", "VOICELIVE_API_VERSION"),
 )
-API_KEY = Setting("api_key", "", ("AZURE_VOICE_LIVE_API_KEY",), secret=True)
+API_KEY = Setting("api_key", "", ("AZURE_VOICE_LIVE_API_KEY",), secret=True, meant=plausible.api_key)
 ECHO_CANCELLATION = Setting(
     "echo_cancellation",
     "Who removes the agent's sound from the microphone's: ",
@@ -159,9 +161,10 @@ class Settings:
         usable = (given for given in self._given(setting) if given.value and not is_placeholder(given.value))
         found = next(usable, Found("", ""))
         try:
-            found = replace(found, value=setting.meant(found.value) if found.value else "")
+            found = replace(found, value=setting.meant(plausible.whole(found.value)) if found.value else "")
         except ValueError as problem:
-            self.reject(f"{setting.name.replace('_', ' ')} {found.value!r} ({found.source}) {problem}")
+            value = "" if setting.secret else f" {found.value!r}"
+            self.reject(f"{setting.name.replace('_', ' ')}{value} ({found.source}) {problem}")
         self.found[setting] = found
         return found
 
@@ -239,6 +242,13 @@ class Settings:
 def is_placeholder(value: str) -> bool:
     """Whether a value was copied from an example and never filled in: `<your-agent>`."""
     return re.search(r"<[^<>]*>", value) is not None
+
+
+def is_read_by_others(path: Path) -> bool:
+    """Whether a file that is there may be; Windows does not say it in this way."""
+    with suppress(OSError):
+        return os.name != "nt" and bool(path.stat().st_mode & 0o044)
+    return False
 
 
 def read_env_file(path: Path) -> dict[str, str]:

@@ -79,7 +79,7 @@ def asked(given: dict[Setting, str]) -> dict[Setting, str]:
         while value or setting not in values:
             answer = plausible.bare(value or typer.prompt(TITLES[setting]))
             try:
-                values.update(taken_apart(setting, answer))
+                values.update(taken_apart(setting, plausible.whole(answer)))
             except ValueError as problem:
                 said = printable(f"{TITLES[setting]} {answer!r}: {problem}.")
                 if value:
