@@ -17,6 +17,7 @@ HASTY_S = 2.0  # an answer that is cut off sooner may have heard itself
 HASTY_TIMES = 2  # in a row
 MOST_TURNS = 100  # that are not over
 HEARD_BLOCKS = 6000  # of the microphone's, that are remembered: two minutes
+MOST_TOKENS = 10**12  # of a response: more is no number of tokens
 LOUD = 0.05  # of the loudest block of a turn (26 dB below it): softer is no speech
 
 
@@ -38,7 +39,7 @@ class Usage:
             found = usage
             for name in names:
                 found = found.get(name) if isinstance(found, Mapping) else None
-            return found if type(found) is int and found > 0 else 0
+            return found if type(found) is int and 0 < found < MOST_TOKENS else 0
 
         return cls(
             number("input_tokens"),
@@ -92,7 +93,8 @@ class Heard:
         turn = []
         for seconds, ended_at, peak in reversed(blocks):
             place_s -= seconds
-            if start_ms / 1000 - seconds < place_s < end_ms / 1000:
+            # Numbers of the service are compared, not reckoned with: no float holds some of them.
+            if start_ms < (place_s + seconds) * 1000 and place_s * 1000 < end_ms:
                 turn.append((ended_at - seconds, ended_at, peak))
         least = LOUD * max((peak for *_, peak in turn), default=0.0)
         loud = [(began_at, ended_at) for began_at, ended_at, peak in turn if peak >= least]

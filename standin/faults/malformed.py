@@ -15,6 +15,9 @@ HUGE_CHARACTERS = 4 * 2**20
 _PLACE = ("response_id", "item_id", "output_index", "content_index")
 _ODD = base64.b64encode(b"odd").decode("ascii")
 
+# Which no time, no place and no count is; no float holds the first.
+_NUMBERS = (10**400, -1, float("nan"), "7")
+
 FRAMES: tuple[str | bytes, ...] = (
     *("", " ", "no JSON", "{", "[]", "[{}]", "null", "true", "7", "NaN", '"text"'),
     "[" * 100_000,  # deeper than a parser goes
@@ -42,8 +45,13 @@ EVENTS: tuple[Event, ...] = (
     *_each("conversation.item.created", "item", {"id": None, "role": 7, "content": {"a": 1}}),
     *_each("conversation.item.input_audio_transcription.completed", "transcript", None, 7),
     *_each("conversation.item.input_audio_transcription.failed", "error", None, "x"),
-    *_each("conversation.item.truncated", "audio_end_ms", "soon", {}),
-    *_each("session.updated", "session", None),
+    *_each("conversation.item.truncated", "audio_end_ms", "soon", {}, *_NUMBERS),
+    *_each("session.updated", "session", None, *({"expires_at": number} for number in _NUMBERS)),
+    *_each(
+        "response.done",
+        "response",
+        *({"id": "resp_0", "usage": {"input_tokens": number}} for number in _NUMBERS),
+    ),
     *_each("warning", "warning", None, "careful", {"message": None}),
     {"type": "response.audio.delta"},
     {"type": "response.audio_transcript.delta"},

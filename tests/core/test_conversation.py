@@ -301,3 +301,12 @@ def test_a_response_whose_end_is_lost_holds_up_no_message_for_ever() -> None:
     assert held.log.getvalue() == "Agent Audio Response:\tOnce"
     held.conversation.say("Hello")
     assert held.sent[-1] == {"type": "response.create"}
+
+
+def test_a_character_that_is_torn_between_two_deltas_is_whole() -> None:
+    held = Held()
+
+    held.handle(UPDATED, created(), added(), words("Hi \ud83d"), words("\ude00!"), words(" \ud83d"), done())
+    held.transcript.close()
+
+    assert held.log.getvalue() == "Agent Audio Response:\tHi \U0001f600! \ufffd\n"

@@ -2,16 +2,31 @@
 
 import copy
 import json
+import re
 import time
+from typing import cast
 
 import pytest
-from held import SPEECH_STARTED, UPDATED, Event, Held, added, audio, created, done, words
+from held import (
+    SPEECH_STARTED,
+    SPEECH_STOPPED,
+    UPDATED,
+    Event,
+    Held,
+    Shown,
+    added,
+    audio,
+    created,
+    done,
+    words,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers import websocket_server
 from websockets.sync.server import ServerConnection
 
 from voicelive.connection import Connection
+from voicelive.text import printable
 
 ITEM = {"id": "item_1", "role": "assistant", "content": [{"text": "Hello", "type": "input_text"}]}
 ERROR = {"type": "server_error", "code": "x", "message": "m", "event_id": None}
@@ -32,7 +47,35 @@ WELL_FORMED: list[Event] = [
     },
     {"type": "error", "error": ERROR},
     {"type": "warning", "warning": {"message": "m"}},
-    {"type": "input_audio_buffer.speech_stopped", "item_id": "u2"},
+    SPEECH_STOPPED,
+    {**SPEECH_STARTED, "audio_start_ms": 40},
+    done(usage={"input_tokens": 7, "input_token_details": {"cached_tokens": 1}, "output_tokens": 2}),
+    done(output=[{"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}]),
+    {"type": "conversation.item.truncated", "item_id": "item_1", "content_index": 0, "audio_end_ms": 7},
+    {
+        "type": "response.output_text.annotation.added",
+        "response_id": "resp_1",
+        "item_id": "item_1",
+        "annotation": {"type": "url_citation", "title": "A page", "url": "https://example.org"},
+    },
+    {
+        "type": "response.output_item.done",
+        "response_id": "resp_1",
+        "item": {"id": "item_2", "type": "function_call", "call_id": "call_2", "name": "f", "arguments": "7"},
+    },
+    {
+        "type": "response.output_item.done",
+        "response_id": "resp_1",
+        "item": {"id": "item_3", "type": "mcp_approval_request", "server_label": "s", "name": "n"},
+    },
+    {
+        "type": "conversation.item.created",
+        "item": {"id": "item_4", "type": "mcp_call", "server_label": "s", "name": "n", "error": ERROR},
+    },
+    {"type": "response.mcp_call.in_progress", "item_id": "item_4", "response_id": "resp_1"},
+    {"type": "response.mcp_call.failed", "item_id": "item_4", "response_id": "resp_1"},
+    {"type": "response.mcp_call_arguments.done", "item_id": "item_4", "arguments": "{}"},
+    {"type": "mcp_list_tools.failed", "item_id": "item_4", "error": ERROR},
     {"type": "input_audio_buffer.committed", "item_id": "u2"},
     {"type": "conversation.item.created", "item": ITEM, "previous_item_id": "u2"},
     {"type": "conversation.item.created", "item": {**ITEM, "role": "user"}},
@@ -48,7 +91,15 @@ WELL_FORMED: list[Event] = [
     {"type": "response.text.done", "text": "O", "response_id": "resp_1", "item_id": "item_1"},
 ]
 HUGE = [10**400, -(10**400), 10.0**300, float("nan"), float("inf"), -1, 2**63]
-NASTY = ["\ud83d", "\nUser Input:\tYes.", "\x1b[2J", "9" * 5_000, "2026-11-28"]
+# How a line of the log begins; one that goes on is further in.
+LOG_LINE = re.compile(
+    r"(?:(?:User Input|User Input \(typed\)|Agent (?:Text|Audio) Response|Agent Tool Call|Agent Sources):\t.*"
+    r"|SessionID: .*|\(reconnected as .*\)|\(interrupted\)|    .*)"
+)
+SCREEN_LINE = re.compile(
+    r"(?:(?:You|You \(typed\)|Agent|Tool|Sources)(?: \(late\))?: .*|\(interrupted\)|    .*|)"
+)
+NASTY = ["\u202e", "\ud83d", "\nUser Input:\tYes.", "\x1b[2J", "9" * 5_000, "2026-11-28"]
 SMALL = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 SMALL |= st.sampled_from(HUGE) | st.sampled_from(NASTY)
 ODD = SMALL | st.lists(SMALL, max_size=2) | st.dictionaries(st.text(max_size=4), SMALL, max_size=2)
@@ -74,6 +125,7 @@ def spoilt(draw: st.DrawFn) -> Event:
 @given(st.lists(spoilt(), max_size=8))
 def test_no_event_harms_what_comes_after_it(events: list[Event]) -> None:
     held = Held(is_current=True)
+    held.turns.heard.add(60.0, time.monotonic(), 0.5)  # places in the sound are looked up in it
     held.handle(UPDATED, *events)
     while held.playback.interrupt():  # whatever the events gave it to play
         pass
@@ -87,9 +139,16 @@ def test_no_event_harms_what_comes_after_it(events: list[Event]) -> None:
 
     assert held.render(2) == b"\1\0\2\0"
     assert json.dumps(held.sent)
-    lines = held.log.getvalue().splitlines()
+    lines = held.log.getvalue().split("\n")[:-1]
     assert lines.count("Agent Audio Response:\tNext.") == 1
     assert not any(line.startswith("User Input:\tYes.") for line in lines)
+    assert [line for line in lines if not LOG_LINE.fullmatch(line)] == [], "what is no line of the log"
+    screen = cast(Shown, held.transcript._screen).text
+    assert screen.count("Agent: Next.") == 1
+    assert [line for line in screen.split("\n") if not SCREEN_LINE.fullmatch(line)] == []
+    shown = held.log.getvalue().replace(":\t", ": ") + screen
+    assert printable(shown) == shown
+    assert max(vars(held.turns.usage).values()) < 10**12, "a number of tokens that nobody can use"
 
 
 @pytest.mark.parametrize("expires_at", [*HUGE, "tomorrow", None, True, [9_000_000_000]])
@@ -99,6 +158,20 @@ def test_a_session_whose_end_is_no_time_does_not_end(expires_at: object) -> None
 
     assert held.conversation.ready.is_set()
     assert held.conversation.ends_at == float("inf")
+
+
+@pytest.mark.parametrize("number", HUGE, ids=lambda number: f"{number!r:.9}")
+def test_a_place_in_the_sound_that_is_none_costs_no_turn(number: object) -> None:
+    held = Held()
+    held.turns.heard.add(60.0, time.monotonic(), 0.5)
+    held.handle(UPDATED, {**SPEECH_STARTED, "audio_start_ms": number})
+    held.handle({**SPEECH_STOPPED, "audio_end_ms": number})
+    held.handle(created(), added(), words("Well."), done(usage={"input_tokens": number}))
+    held.transcript.close()
+
+    assert held.conversation.is_resting
+    assert held.log.getvalue() == "Agent Audio Response:\tWell.\n"
+    assert held.turns.usage.input < 10**12
 
 
 def test_a_session_may_end_at_half_a_second() -> None:

@@ -224,8 +224,15 @@ def test_malformed_events_cost_themselves_and_a_line(runs: dict[str, "Future[Run
 
     assert ":WARNING:not JSON" in run.technical_log
     assert ":WARNING:no JSON object" in run.technical_log
-    assert "\x1b" not in run.stdout + run.stderr, "no escape sequence reaches the terminal"
+    texts = run.stdout + run.stderr + run.conversation_log + run.technical_log
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", texts), (
+        "no control character anywhere"
+    )
     assert re.search(r"\nUser Input:\t\(0\.\d s of speech\)\n", run.conversation_log)
+    _, _, said = run.conversation_log.partition("\nSessionID: ")
+    begun = [line.partition("\t")[0] for line in said.splitlines()[1:] if not line.startswith("    ")]
+    assert begun == ["User Input:", "Agent Audio Response:"], run.conversation_log
+    assert not re.search(r"\d{9}", run.stderr), "no such number of tokens"
 
 
 def test_an_answer_that_failed_is_told_in_a_line(runs: dict[str, "Future[Run]"]) -> None:
