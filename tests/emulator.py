@@ -34,17 +34,26 @@ class Terminal:
     reflows = True
 
     def __init__(
-        self, *arguments: str, log_dir: Path | None, columns: int, env: dict[str, str], cwd: Path = ROOT
+        self,
+        *arguments: str,
+        log_dir: Path | None,
+        columns: int,
+        env: dict[str, str],
+        cwd: Path = ROOT,
+        within: str = "",
     ) -> None:
+        """`within`: a script for sh that runs "$@", the program."""
         logs = ["--log-dir", str(log_dir)] if log_dir else []
+        shell = ["sh", "-c", within, "sh"] if within else []
         self._master, self._slave = pty.openpty()
         self._set_size(columns)
         self.before = termios.tcgetattr(self._slave)
         self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "voicelive_agent.py"), *arguments, *logs],
+            [*shell, sys.executable, str(ROOT / "voicelive_agent.py"), *arguments, *logs],
             cwd=cwd,
             env=env,
             start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
             stdin=self._slave,
             stdout=self._slave,
             stderr=self._slave,
@@ -84,8 +93,7 @@ class Terminal:
             if self.reflows:
                 self._reflow(columns)
             self._screen.resize(ROWS, columns)
-        self._set_size(columns)
-        self.process.send_signal(signal.SIGWINCH)  # as the kernel does to who has it as controlling terminal
+        self._set_size(columns)  # the kernel sends SIGWINCH
 
     def wait_for(self, words: str) -> None:
         """Wait until these words stand on the screen."""
@@ -105,6 +113,10 @@ class Terminal:
             self.process.kill()
         self.after = termios.tcgetattr(self._slave)
         return code
+
+    def signal_foreground(self, number: signal.Signals) -> None:
+        """Send a signal to what the shell runs at the moment."""
+        os.killpg(os.tcgetpgrp(self._master), number)
 
     def unread(self) -> int:
         """How many bytes wait for whoever reads from the terminal next."""
@@ -157,10 +169,15 @@ class Terminal:
 
 @contextmanager
 def terminal(
-    *arguments: str, log_dir: Path | None, columns: int = 80, cwd: Path = ROOT, **variables: str
+    *arguments: str,
+    log_dir: Path | None,
+    columns: int = 80,
+    cwd: Path = ROOT,
+    within: str = "",
+    **variables: str,
 ) -> Iterator[Terminal]:
     env = environment(**{"TERM": "xterm", **variables})
-    opened = Terminal(*arguments, log_dir=log_dir, columns=columns, env=env, cwd=cwd)
+    opened = Terminal(*arguments, log_dir=log_dir, columns=columns, env=env, cwd=cwd, within=within)
     try:
         yield opened
     finally:

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,9 @@ def test_what_is_typed_is_answered_above_a_status_that_stays(
         screen.wait_for("You (typed): half a line, and Hi")
         screen.wait_for('Agent: You wrote "half a line, and Hi".')
         seen = screen.text.rstrip().splitlines()
-        screen.type("?\rq\r")
+        screen.type("?\r")
+        screen.wait_for("Ctrl-Z")
+        screen.type("q\r")
         assert screen.wait() == 0
         screen.wait_for("First sound after")
 
@@ -155,8 +158,11 @@ def test_a_paste_of_several_lines_is_one_message_and_nothing_is_left_for_the_she
         screen.type("\r")
         screen.wait_for("You (typed): first")
         screen.wait_for('Agent: You wrote "first')
-        screen.type("q\rthis was typed too late\n")
-        assert screen.wait() == 0
+        screen.type("one\rq\rtwo\r")  # a paste in a terminal that does not say so
+        screen.wait_for('Agent: You wrote "one\n    q\n    two".')
+        screen.process.terminate()
+        screen.type("this was typed too late\n")
+        assert screen.wait() == 143
 
         assert screen.unread() == 0
 
@@ -188,6 +194,36 @@ def test_escape_silences_the_agent_and_ctrl_t_mutes(
         assert screen.wait() == 0
 
 
+def test_ctrl_z_stops_the_program_until_the_shell_goes_on_with_it(stand_in: StandIn, logs: Path) -> None:
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
+    within = 'set -m; "$@"; stty sane; echo suspended; read line; fg'
+    with terminal(*arguments, log_dir=logs, within=within) as screen:
+        screen.wait_for(" listening")
+        screen.type("half")
+        screen.wait_for("> half")
+        screen.type("\x1a")
+        screen.wait_for("suspended")
+        assert "listening" not in screen.text and "> half" not in screen.text
+        screen.type("\n")
+        screen.wait_for("> half")
+        screen.type(" and half\r")
+        screen.wait_for('Agent: You wrote "half and half".')
+        screen.type("q\r")
+        assert screen.wait() == 0
+
+
+def test_a_program_that_was_stopped_from_elsewhere_reads_keys_again(stand_in: StandIn, logs: Path) -> None:
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
+    with terminal(*arguments, log_dir=logs, within='set -m; "$@"; stty sane; echo suspended; fg') as screen:
+        screen.wait_for(" listening")
+        screen.signal_foreground(signal.SIGSTOP)
+        screen.wait_for_match(r"suspended[^>]*>\n listening")
+        screen.type("Hello\r")
+        screen.wait_for('Agent: You wrote "Hello".')
+        screen.type("q\r")
+        assert screen.wait() == 0
+
+
 def test_ctrl_z_sends_nothing(  # it suspends where a shell can go on with it, which has none here
     stand_in: StandIn, logs: Path
 ) -> None:
@@ -196,7 +232,10 @@ def test_ctrl_z_sends_nothing(  # it suspends where a shell can go on with it, w
     with terminal(*arguments, log_dir=logs) as screen:
         screen.wait_for(" listening")
         screen.type("\x1a")
-        screen.type("\rq\r")
+        screen.type("\r")
+        screen.type("?\r")
+        screen.wait_for("Ctrl-Z")
+        screen.type("q\r")
         assert screen.wait() == 0
     sent = [message["type"] for message in stand_in.sessions[before].received]
     assert "conversation.item.create" not in sent

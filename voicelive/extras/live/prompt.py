@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 
-from prompt_toolkit.application import Application, get_app, get_app_session
+from prompt_toolkit.application import Application, get_app, get_app_session, run_in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.data_structures import Point
 from prompt_toolkit.filters import Condition
@@ -26,6 +26,7 @@ REFRESH_S = 0.2
 ESCAPE_S = 0.05  # for so long what follows Esc belongs to it: an arrow key, say
 MOST_TYPED_ROWS = 5
 CLOSE_TIMEOUT_S = 0.5
+STOP_S = 0.5  # for the system to stop the process; where no shell could go on with it, it does not
 
 
 class LivePrompt:
@@ -42,7 +43,7 @@ class LivePrompt:
         typed = Buffer(multiline=True)  # only what is pasted has several lines
         self._app: Application[None] = Application(
             arranged(open_line, controls.status, typed),
-            key_bindings=bound(controls, typed),
+            key_bindings=bound(controls, typed, self._suspend),
             erase_when_done=True,
             refresh_interval=REFRESH_S,
         )
@@ -50,6 +51,10 @@ class LivePrompt:
         self._lines = StdoutProxy(sleep_between_writes=0.01, raw=True)  # of printable text
         self._drawn = threading.Event()  # set when it runs, or has failed to
         self._is_closed = False
+        self._goes_on = threading.Event()  # cleared while the terminal's thread waits for SIGCONT
+        self._goes_on.set()
+        if number := getattr(signal, "SIGCONT", None):  # Windows has none
+            signal.signal(number, self._on_continue)
         self._thread = threading.Thread(target=self._run, name="terminal", daemon=True)
 
     def start(self) -> None:
@@ -80,6 +85,27 @@ class LivePrompt:
         self._thread.join(CLOSE_TIMEOUT_S)
         forget_typed()
 
+    def _suspend(self) -> None:
+        """Stop all that runs in the terminal, make too, until the shell goes on with it."""
+        self._goes_on.clear()
+        os.kill(0, signal.SIGTSTP)
+        self._goes_on.wait(STOP_S)
+        self._goes_on.set()
+
+    def _on_continue(self, *_: object) -> None:
+        """SIGCONT. Where nobody waits for it, the stop came from elsewhere, and the terminal is as the shell
+        likes it.
+        """
+        if self._goes_on.is_set() and (loop := self._app.loop):
+            with suppress(RuntimeError):  # it has ended
+                loop.call_soon_threadsafe(self._begin_again)
+        self._goes_on.set()
+
+    def _begin_again(self) -> None:
+        self._app.input.raw_mode().__enter__()  # left by the one that has been entered first
+        self._app.renderer.reset()
+        self._app.invalidate()
+
     def _run(self) -> None:
         try:
             if not self._is_closed:
@@ -97,7 +123,7 @@ def use_stream_of_its_own() -> None:
         assert get_app_session().output
 
 
-def bound(controls: Controls, typed: Buffer) -> KeyBindings:
+def bound(controls: Controls, typed: Buffer, suspend: Callable[[], None]) -> KeyBindings:
     """What the keys do; all others are prompt_toolkit's."""
     keys = KeyBindings()
     is_empty = Condition(lambda: not typed.text)
@@ -112,11 +138,16 @@ def bound(controls: Controls, typed: Buffer) -> KeyBindings:
 
     @keys.add("c-z")
     def _(event: KeyPressEvent) -> None:
-        event.app.suspend_to_background()  # does nothing on Windows
+        if hasattr(signal, "SIGTSTP"):  # Windows has none
+            run_in_terminal(suspend)
 
     @keys.add("escape")
     def _(event: KeyPressEvent) -> None:
         controls.silence()
+
+    @keys.add("c-l")
+    def _(event: KeyPressEvent) -> None:
+        event.app.renderer.erase()  # and not what is above
 
     @keys.add("c-t")
     def _(event: KeyPressEvent) -> None:
@@ -128,6 +159,9 @@ def bound(controls: Controls, typed: Buffer) -> KeyBindings:
 
     @keys.add("enter")
     def _(event: KeyPressEvent) -> None:
+        if event.key_processor.input_queue:  # more came with it: a paste, from a terminal that marks none
+            typed.insert_text("\n")
+            return
         text = typed.text
         typed.reset(append_to_history=True)
         controls.obey(text)
@@ -141,10 +175,14 @@ def arranged(open_line: Callable[[], str], status: Callable[[int], str], typed: 
     def newest() -> StyleAndTextTuples:
         size = get_app().output.get_size()
         wrapped = Wrap(lambda: size.columns)(open_line() + "\n").rstrip("\n")
-        text = last_rows(wrapped, size.columns, max(1, size.rows - 2))
+        others = entry_rows() + 2  # one for the status, and one above: from the first on, tmux keeps a copy
+        text = last_rows(wrapped, size.columns, max(1, size.rows - others))
         name, colon, _ = wrapped.partition(": ")
         is_shown = colon and text.startswith(name + colon)
         return [("bold", text[: len(name) + 1]), ("", text[len(name) + 1 :])] if is_shown else [("", text)]
+
+    def entry_rows() -> int:
+        return min(typed.document.line_count, MOST_TYPED_ROWS)
 
     def prefix(number: int, wraps: int) -> str:
         lines = typed.document.line_count
@@ -164,9 +202,7 @@ def arranged(open_line: Callable[[], str], status: Callable[[int], str], typed: 
     )
     entry = Window(
         BufferControl(typed),
-        height=lambda: Dimension(
-            max=MOST_TYPED_ROWS, preferred=min(typed.document.line_count, MOST_TYPED_ROWS)
-        ),
+        height=lambda: Dimension(max=MOST_TYPED_ROWS, preferred=entry_rows()),
         get_line_prefix=prefix,
         dont_extend_height=True,
     )
