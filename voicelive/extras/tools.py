@@ -165,6 +165,9 @@ class Toolbox:
             why = brief(without_secrets(str(error) or type(error).__name__), SAID_CHARACTERS)
             results.put(("", f"{call.name} failed: {why.rstrip('.')}"))
         finally:
+            results.put(
+                ("", f"{call.name} failed")
+            )  # of another kind, or without words; else nobody takes it
             self._free.release()
 
 
