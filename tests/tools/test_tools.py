@@ -57,13 +57,13 @@ def test_a_function_gets_its_arguments_and_its_result_is_the_output() -> None:
     assert notes == []
 
 
-class Unspeakable(Exception):
+class UnspeakableError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("there are no words for it")
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # its traceback is logged
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, GeneratorExit, Unspeakable])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, GeneratorExit, UnspeakableError])
 def test_whatever_a_function_raises_the_agent_is_answered_at_once(kind: type[BaseException]) -> None:
     def fails() -> None:
         raise kind
