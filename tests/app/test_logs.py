@@ -43,6 +43,16 @@ def test_a_record_whose_arguments_do_not_fit_leaves_its_traceback() -> None:
     assert "not enough arguments" in texts[0]
 
 
+def test_no_memory_for_a_line_of_the_log_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def has_no_memory(*_: object) -> str:
+        raise MemoryError
+
+    monkeypatch.setattr(logging.Formatter, "format", has_no_memory)
+    monkeypatch.setattr("traceback.format_exc", has_no_memory)
+
+    LogHandler(pytest.fail).handle(logging.LogRecord("a", logging.INFO, "", 0, "any", (), None))
+
+
 def test_a_full_disk_is_told_once() -> None:
     class Full(io.StringIO):
         def write(self, _: str) -> int:

@@ -193,6 +193,27 @@ def test_an_exception_shows_none(machine: Machine, logs: Path, place: str, messa
     assert leaks(run.stdout, run.stderr, *texts) == []
 
 
+NO_MEMORY = """
+import traceback
+def has_no_memory(*_):
+    raise MemoryError
+traceback.format_exc = has_no_memory
+"""
+
+
+def test_an_exception_shows_none_where_no_memory_is_left_to_tell_it() -> None:
+    code = NO_MEMORY + BROKEN.format(
+        module="app.plan", function="find_service", secret=JWT, message="'api-key: ' + inner"
+    )
+    command = [sys.executable, "-c", code, "voicelive_agent.py", "project", *NAMED]
+
+    run = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
+
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    assert leaks(run.stdout, run.stderr) == []
+
+
 LAST_WORDS = {
     "error": f"ERROR: the token {JWT} is of no use",
     "half an answer": f'{{"accessToken": "{OPAQUE}"',

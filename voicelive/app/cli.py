@@ -121,7 +121,8 @@ def failures_told() -> Iterator[None]:
     except KeyboardInterrupt:
         raise typer.Exit(int(os.environ.get("VOICELIVE_CTRL_C_EXIT", "130"))) from None  # make sets it
     except Exception:  # before there is a technical log
-        say(f"{traceback.format_exc()}{failures.in_words(failures.bug())}")
+        with suppress(MemoryError):  # which would have Python write a traceback that hides nothing
+            say(f"{traceback.format_exc()}{failures.in_words(failures.bug())}")
         raise typer.Exit(EXIT_FAILED) from None
     finally:
         give_up_unread()

@@ -59,12 +59,13 @@ class LogHandler(logging.Handler):
         self._write = write
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Never waits, whichever thread logs."""
-        try:
-            text = self.format(record)
-        except Exception:  # its arguments do not fit
-            text = traceback.format_exc()
-        self._write(indented(text) + "\n")
+        """Never waits, whichever thread logs, and never fails: whoever logs has more to do."""
+        with contextlib.suppress(MemoryError):
+            try:
+                text = self.format(record)
+            except Exception:  # its arguments do not fit
+                text = traceback.format_exc()
+            self._write(indented(text) + "\n")
 
 
 class RunLogs:
