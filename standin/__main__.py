@@ -14,16 +14,16 @@ from standin.server import HOST, WAIT_SLICE_S, StandIn
 
 
 def serve(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: a free one.")] = 0,
-    pace: Annotated[float, typer.Option(min=0.1, help="Times faster than real time.")] = 4.0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes a free one.")] = 0,
+    pace: Annotated[float, typer.Option(min=0.1, help="Speed: times faster than real time.")] = 4.0,
     fault: Annotated[
-        list[str] | None, typer.Option(metavar="SCENE", help="One of the scenes above; can be repeated.")
+        list[str] | None, typer.Option(metavar="SCENE", help="One of the scenes above. Repeatable.")
     ] = None,
     script: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A conversation to play, as in standin/example.txt.")
+        Path | None, typer.Option(metavar="FILE", help="A conversation to play, like standin/example.txt.")
     ] = None,
 ) -> None:
-    """A stand-in for Azure AI Voice Live on this machine, for any Voice Live client."""
+    """Run a stand-in for Azure AI Voice Live on this machine, for any Voice Live client."""
     ended = threading.Event()  # set by Ctrl-C and SIGTERM
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

@@ -73,6 +73,6 @@ def greeting(wishes: Event) -> str:
 def words_about(subject: Speech | str, in_sound: bool) -> str:
     """What the stand-in says by itself: about speech, what it does with it; to a text, what it can answer."""
     if isinstance(subject, Speech):
-        deed = "I repeat it, for" if in_sound else "I cannot understand it, for"
-        return f"You spoke for {subject.spoken_ms / 1000:.1f} s; {deed} I am only a stand-in."
+        deed = "I repeat it, because" if in_sound else "I cannot understand it, because"
+        return f"You spoke for {subject.spoken_ms / 1000:.1f} s. {deed} I am only a stand-in."
     return answer_to(subject, in_sound)

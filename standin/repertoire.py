@@ -14,7 +14,7 @@ WHO = (
 )
 HELP = (
     "You can ask me what time it is in a place, what day it is, who I am and what I am called. I can "
-    "repeat a sentence, count to a number up to twenty, and add two numbers. All else I only quote."
+    "repeat a sentence, count to a number up to twenty, and add two numbers. Everything else I only quote."
 )
 NUMBERS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),

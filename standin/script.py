@@ -51,5 +51,5 @@ def read(path: Path) -> Script:
             raise ValueError(f"{path}, line {number}: expected '{expected}: …', found {line[:40]!r}.")
         said.append(words.strip())
     if not said or len(said) % 2:
-        raise ValueError(f"{path}: a script has a line 'You: …' and its 'Agent: …', at least once.")
+        raise ValueError(f"{path}: a script needs a line 'You: …' and then a line 'Agent: …', at least once.")
     return Script(tuple(zip(said[::2], said[1::2], strict=True)))

@@ -403,7 +403,7 @@ class Conversation:
         elif (less := session.without_refused(self.first_message, error, self.offer))[1]:
             self.first_message, what = less
             self.offer.asked_with(self.first_message)
-            self.note(f"The service refuses {what}, and is asked once more without: {failure.message}")
+            self.note(f"The service refuses {what}, so it is left out: {failure.message}")
         elif failures.is_refusal(failure):
             if self.refusal:  # a session was asked for once
                 raise failures.voice_agent()

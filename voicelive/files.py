@@ -61,7 +61,7 @@ def there(path: Path) -> int:
     except FileNotFoundError:
         return 0
     if kind not in (stat.S_IFREG, stat.S_IFCHR):
-        raise OSError(f"it is {KINDS.get(kind, 'no file')}, and only a file is replaced")
+        raise OSError(f"it is {KINDS.get(kind, 'not a file')}, and only a file is replaced")
     if not os.access(path, os.W_OK):  # removing it would ask the folder alone
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return kind

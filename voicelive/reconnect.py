@@ -36,7 +36,7 @@ RENEW_S = 60.0  # before its end a session is renewed, in a quiet moment
 RENEW_AT_LAST_S = 5.0  # ... or in any
 GOODBYE_S = 1.0  # for the service to answer our close frame
 
-LOST = "What was just said, and is said until then, is lost."
+LOST = "What you just said, and what you say until then, is lost."
 
 NORMAL, POLICY_VIOLATION = 1000, 1008  # close codes (RFC 6455, 7.4.1)
 

@@ -130,7 +130,7 @@ class ToolCalls:
                 known = self._items.get(item_id, {})
                 reason = failures.reason_given(event.get("error") or known.get("error"))
                 server = in_words(str(known.get("server_label", "an MCP server")))
-                self._note(f"The agent goes without the tools of {server}, which could not be listed{reason}")
+                self._note(f"The agent cannot use the tools of {server}: listing them failed{reason}")
             case {"type": str(kind)} if kind.startswith("response.invocation."):
                 self._begin("invocation", "at work", "")
             case {"type": str(kind), "item_id": str(item_id)}:
@@ -206,7 +206,7 @@ class ToolCalls:
             self._show_question()
 
     def _show_question(self) -> None:
-        self._note(f"The agent wants to use {self._questions[0]}: y or n, and Enter.")
+        self._note(f"The agent wants to use {self._questions[0]}. Type y or n, then Enter.")
 
     def decide(self, agrees: bool) -> bool:
         """What a person says to what is asked; whether anything is."""
@@ -265,9 +265,9 @@ class ToolCalls:
     def forget(self) -> None:
         """The connection is gone: nothing of it is answered any more."""
         for call in self.waiting.values():
-            self._note(f"What {in_words(call.name)} gives comes too late: the connection was lost.")
+            self._note(f"What {in_words(call.name)} returned comes too late: the connection was lost.")
         if self._questions:
-            self._note("There is nothing to agree to any more: the connection was lost.")
+            self._note("There is nothing left to approve: the connection was lost.")
         self.owes_words = False
         for under_way in (self.waiting, self._questions, self._approved, self._failed, self._items):
             under_way.clear()

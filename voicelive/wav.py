@@ -51,7 +51,7 @@ class WavSource(TimedSource):
             if self._file.getsampwidth() != FRAME_BYTES:
                 raise wave.Error(f"{8 * self._file.getsampwidth()}-bit samples")
         except (wave.Error, EOFError, RuntimeError) as error:  # the last, without words, is wave's own
-            why = str(error) or "it breaks off"
+            why = str(error) or "it is cut off"
             raise failures.unusable_file(path, f"not a 16-bit PCM WAV file ({why})", convert(path)) from error
         except OSError as error:
             raise failures.unusable_file(path, error.strerror or error) from error

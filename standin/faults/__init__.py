@@ -1,16 +1,16 @@
-"""What the stand-in does when it is asked to, each a scene.
+"""The scenes that the stand-in plays on request.
 
-From function-call on it is what the agent does in each turn before it answers, above that what goes
-wrong. A scene with `:N` after it is played to the first N connections alone, one with `:M-N` to the Mth
-up to the Nth, as in `503:2` and `drop-after=5:1`. Several can be played at once. With slow-answer and
-searches the agent says an interim response, where the session asks for one. Without any scene, a typed
-"what time is it in Tokyo?" makes it call time_in for that place. After a function call it waits for its
-output and a response.create, and hangs without them; after a remote call, and after an approval that
-was denied, for a response.create.
+The scenes above function-call are faults. The scenes from function-call on are what the agent does in
+each turn before it answers. With `:N` after it, a scene is only played to the first N connections; with
+`:M-N`, only to connections M to N: `503:2`, `drop-after=5:1`. Several scenes can be played at once. With
+slow-answer and searches the agent says an interim response, if the session asks for one. Without any
+scene, a typed "what time is it in Tokyo?" makes the agent call time_in for that place. After a function
+call the stand-in waits for its output and a response.create, and hangs without them. After a remote
+call, and after an approval that was denied, it waits for a response.create.
 
     400 401 403 404 500   the handshake is refused with this HTTP status
     429 503               the same, with Retry-After: 1
-    302                   sent to another port; `redirected` counts who goes
+    302                   a redirect to another port; `redirected` counts who follows
     mute-handshake        the handshake is never answered
     no-session            session.update is never answered
     error=CODE            an error event after 101, then close 1008; CODE is
@@ -22,8 +22,8 @@ was denied, for a response.create.
     drop-after=S          the line is cut, S seconds after session.updated
     close-after=S,CODE    closed then; CODE is 1000 1001 1005 (none) 1006 (cut)
                           1008 1011 1012 1013 4000
-    freeze-after=S        then neither reads, nor sends, nor answers pings
-    stop-reading-after=S  then reads nothing, and says to the end what it says
+    freeze-after=S        then it does not read, send, or answer pings
+    stop-reading-after=S  then it reads nothing, and finishes what it says
     expires-in=S          session.expires_at is that soon, then close 1001
     session-expired=S,CODE  the error event session_expired, S seconds after
                           session.updated, then closed with CODE
@@ -34,23 +34,23 @@ was denied, for a response.create.
     fail-transcription    what the user says is never transcribed
     late-transcript=S     the user's words, S seconds after the answer began
     content-filter        each answer ends early: content_filter
-    empty-response        each answer is completed, and has nothing in it
+    empty-response        each answer is completed, but empty
     invocation            response.invocation.delta events before each answer
     voice-agent           an agent of kind voice: five errors unasked, close 1008
     stored=FIELD          the agent keeps this field of the session for itself: an
                           update with it is refused, and names it in param; avatar
                           for the voice of an agent with an avatar, all for all
                           fields but modalities and formats
-    stored-in-words=FIELD the same, the field is named in the message alone
-    new-conversation      another conversation than the conversation-id asked for
+    stored-in-words=FIELD the same, but only the message names the field
+    new-conversation      a conversation with another id than the one asked for
 
     function-call         calls the client's function time_in
     function-calls        calls it twice at once, and once more after that
-    unknown-function      calls a function that nobody has
+    unknown-function      calls a function that does not exist
     wrong-arguments       calls time_in with broken JSON, and with another argument
-    mcp-approval          asks for approval, calls a remote tool where it gets it
+    mcp-approval          asks for approval; if it gets it, calls a remote tool
     mcp-call=S            calls a remote tool without asking; it takes S seconds
-    mcp-call-failed       that call fails, an approved one as well
+    mcp-call-failed       that call fails, also after an approval
     mcp-list-failed       the tools of the remote server cannot be listed
     web-search=S          searches on the web for S seconds, and cites a page
     file-search=S         searches in files, and cites one
@@ -174,8 +174,8 @@ def parsed(text: str) -> Fault:
             return Fault(scene, seconds, code, int(found.get("first", 1)), float(found.get("last", "inf")))
     forms = [scene + SCENES[scene].replace("CODE", _CODES.get(scene, "")) for scene in SCENES]
     raise ValueError(
-        f"{text!r} is not a fault: write one of {', '.join(forms)} (S: seconds), for the first N "
-        "connections alone with :N after it, for the Mth to the Nth with :M-N."
+        f"{text!r} is not a fault: write one of {', '.join(forms)} (S: seconds). Add :N to play it only to "
+        "the first N connections, or :M-N to play it only to connections M to N."
     )
 
 

@@ -140,7 +140,7 @@ def test_a_connection_string_of_another_shape_is_named() -> None:
     [
         ("https://contoso.service.ai.azure.com", "Did you mean contoso.services.ai.azure.com?"),
         ("https://evil.example", "name evil.example in AZURE_VOICE_LIVE_TRUSTED_HOSTS if it is yours"),
-        ("https://services.ai.azure.com.evil.example", "is none of Azure's hosts"),
+        ("https://services.ai.azure.com.evil.example", "is not one of Azure's hosts"),
     ],
 )
 def test_a_token_goes_to_no_host_that_nobody_named(endpoint: str, said: str) -> None:

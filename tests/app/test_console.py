@@ -147,7 +147,7 @@ def test_who_only_types_is_never_told_that_a_microphone_is_on(capsys: pytest.Cap
         console.obey("m")
         console.screen.close()
 
-        assert capsys.readouterr().err == 2 * "There is no microphone to mute: --no-mic.\n"
+        assert capsys.readouterr().err == 2 * "There is no microphone to mute (--no-mic).\n"
 
 
 def test_the_summary_counts() -> None:

@@ -78,5 +78,5 @@ def test_a_variable_that_is_misspelt_is_named_with_what_was_meant() -> None:
     told = problems(settings)
     assert "AZURE_VOICE_LIVE_ENDPIONT in the shell" in told
     assert "did you mean AZURE_VOICE_LIVE_ENDPOINT?" in told
-    assert "AI_FOUNDRY_AGENT_NAMES in .env is read by nobody: did you mean AI_FOUNDRY_AGENT_NAME?" in told
+    assert "AI_FOUNDRY_AGENT_NAMES in .env is not known: did you mean AI_FOUNDRY_AGENT_NAME?" in told
     assert told.count("did you mean") == 2

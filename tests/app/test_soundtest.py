@@ -43,7 +43,7 @@ def test_what_the_microphone_hears_comes_from_the_speaker(sound_card: VirtualSou
 
     assert "Microphone: default, ALSA" in program.stdout
     assert "Peak: -12 dBFS.\n" in program.stdout
-    assert program.stdout.endswith("That was all. Nothing was kept.\n")
+    assert program.stdout.endswith("Done. Nothing was kept.\n")
     assert "\r" not in program.stdout, "the meter is for terminals"
     assert program.stderr == ""
     loud = np.flatnonzero(levels(heard) > LOUD)

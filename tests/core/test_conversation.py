@@ -252,7 +252,7 @@ def test_a_session_is_asked_for_once_more_without_the_field_that_is_refused(erro
         assert isinstance(asked, dict)
         asked = asked.get(name)
     assert asked is None
-    assert held.notes[-1].startswith(f"The service refuses {field}, and is asked once more without: ")
+    assert held.notes[-1].startswith(f"The service refuses {field}, so it is left out: ")
 
 
 @pytest.mark.parametrize(

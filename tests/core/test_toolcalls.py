@@ -180,7 +180,7 @@ def test_what_a_function_gives_after_the_line_was_lost_is_answered_to_nobody() -
     held.functions.answers[0]("1")
 
     assert held.sent == []
-    assert held.notes == ["What time_in gives comes too late: the connection was lost."]
+    assert held.notes == ["What time_in returned comes too late: the connection was lost."]
     assert held.conversation.is_resting
 
 
@@ -199,7 +199,7 @@ def test_a_person_is_asked_once_about_a_tool_that_asks_first_and_agrees() -> Non
     held = Calling(approve="ask")
     held.handle(created(), request(), request(), done())
 
-    assert held.notes == ['The agent wants to use search(query="voice") of docs: y or n, and Enter.']
+    assert held.notes == ['The agent wants to use search(query="voice") of docs. Type y or n, then Enter.']
     assert held.sent == [] and not held.conversation.is_resting
     assert held.conversation.decide(True)
 
@@ -253,7 +253,7 @@ def test_the_arguments_of_a_request_may_come_after_it() -> None:
     late = {"type": "response.mcp_call_arguments.done", "item_id": "mcpr_1", "arguments": '{"query": "late"}'}
     held.handle(created(), request(arguments=""), late, done())
 
-    assert held.notes == ['The agent wants to use search(query="late") of docs: y or n, and Enter.']
+    assert held.notes == ['The agent wants to use search(query="late") of docs. Type y or n, then Enter.']
 
 
 def test_what_was_asked_is_void_when_the_line_is_lost() -> None:
@@ -262,7 +262,7 @@ def test_what_was_asked_is_void_when_the_line_is_lost() -> None:
     held.conversation.pause()
 
     assert not held.conversation.decide(True)
-    assert held.notes[1:] == ["There is nothing to agree to any more: the connection was lost."]
+    assert held.notes[1:] == ["There is nothing left to approve: the connection was lost."]
 
 
 @pytest.mark.parametrize("error", ["No such page.", {"message": "No such page."}])
@@ -295,7 +295,7 @@ def test_tools_that_could_not_be_listed_are_told() -> None:
         {"type": "mcp_list_tools.failed", "item_id": "mcpl_1"},
     )
 
-    assert held.notes == ["The agent goes without the tools of docs, which could not be listed: HTTP 401"]
+    assert held.notes == ["The agent cannot use the tools of docs: listing them failed: HTTP 401"]
 
 
 def test_what_the_agent_does_in_silence_is_told_while_it_lasts() -> None:

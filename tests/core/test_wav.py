@@ -96,7 +96,7 @@ def test_closing_ends_a_blocked_iteration() -> None:
         (b"", "not a 16-bit PCM WAV"),
         (b"ID3 this is an mp3" * 10, "not a 16-bit PCM WAV"),
         (b"RIFF\4\0\0\0WAVE", "PCM WAV"),
-        (b"RIFF\x18\0\0\0WAVELIST\xff\0\0\0" + bytes(12), "it breaks off"),
+        (b"RIFF\x18\0\0\0WAVELIST\xff\0\0\0" + bytes(12), "it is cut off"),
     ],
 )
 def test_a_file_that_is_no_wav_is_named_with_the_line_that_converts_it(

@@ -45,7 +45,7 @@ def test_another_kind_of_echo_cancellation_is_a_problem() -> None:
 def test_an_api_version_that_knows_no_reference_is_asked_for_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert asked("client", "2025-10-01") == asked("server", "2025-10-01")
 
-    assert "takes no echo reference of the client's: `server` it is." in capsys.readouterr().err
+    assert "takes no echo reference from the client: `server` is used." in capsys.readouterr().err
 
 
 def test_an_echo_reference_that_is_refused_is_no_failure_where_one_was_offered() -> None:
@@ -61,7 +61,7 @@ def test_an_echo_reference_that_is_refused_is_no_failure_where_one_was_offered()
     assert held.conversation.first_message == asked("server")
     assert reference.feature == ""
     assert held.notes == [
-        "The service refuses the client's echo reference, and is asked once more without: "
+        "The service refuses the client's echo reference, so it is left out: "
         "invalid_ec_reference_channels: No."
     ]
 

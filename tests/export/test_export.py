@@ -200,7 +200,7 @@ def test_a_line_that_breaks_off_is_left_out_and_that_is_told(recording: Path) ->
     for form in ("md", "srt", "vtt"):
         done = exported(recording, "--as", form)
         assert done.exit_code == 0
-        assert done.stderr.endswith("line 7, the last, breaks off, and is left out.\n")
+        assert done.stderr.endswith("line 7, the last, is incomplete and is left out.\n")
         assert done.stdout_bytes.endswith((b"An hour later.\n", b"An hour later.\r\n\r\n"))
 
 
@@ -226,7 +226,7 @@ def test_what_is_no_recording_is_refused(recording: Path, bad: str) -> None:
         recording.write_bytes(text)
         done = exported(recording)
         assert done.exit_code == 2
-        assert f"{recording.name}: line {number} is no turn of a recording.\n" in done.stderr
+        assert f"{recording.name}: line {number} is not a recorded turn.\n" in done.stderr
         assert "--record" in done.stderr
         assert done.stdout == ""
 

@@ -72,7 +72,7 @@ def test_what_is_there_is_replaced_only_on_demand_and_all_else_stays(
 
     done = typed(answer, "contoso", "my project", "anna:3")
 
-    assert "holds AI_FOUNDRY_AGENT_NAME, AGENT_NAME. Replace?" in done.output
+    assert "holds AI_FOUNDRY_AGENT_NAME, AGENT_NAME. Replace it?" in done.output
     assert done.exit_code == (0 if is_changed else 2)
     there = read_env_file(folder / ".env")
     assert there == ({"AGENT_NAME": "bob", "MINE": "1", **WHOLE} if is_changed else read(before))

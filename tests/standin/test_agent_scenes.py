@@ -14,13 +14,13 @@ SCENES = {
     "wrong-arguments": ('Tool: time_in(town="Berlin")\n', "time_in failed: missing: place."),
     "mcp-approval": ('Tool: microsoft_docs_search(query="voice live") of azure_doc (denied)\n', ""),
     "mcp-call-failed": ("Agent: azure_doc failed", "failed in using microsoft_docs_search of azure_doc: The"),
-    "mcp-list-failed": ("Agent: You wrote", "goes without the tools of azure_doc"),
+    "mcp-list-failed": ("Agent: You wrote", "cannot use the tools of azure_doc"),
     "web-search=1.5": ("Sources: Voice Live (https://example.org/voice-live)", "is searching the web."),
     "content-filter": ("Agent: You wrote", "the content filter stopped it (content_filter)."),
     "empty-response": ("You (typed): Hello\n", "The agent's answer is empty."),
     "invocation": ("Agent: You wrote", ""),
-    "stored=turn_detection": ("Agent: You wrote", "refuses turn_detection, and is asked once more without"),
-    "stored-in-words=voice": ("Agent: You wrote", "refuses voice, and is asked once more without"),
+    "stored=turn_detection": ("Agent: You wrote", "refuses turn_detection, so it is left out"),
+    "stored-in-words=voice": ("Agent: You wrote", "refuses voice, so it is left out"),
 }
 REFUSED = {
     "stored=all": "leave it to the agent with --session-from agent.",

@@ -21,7 +21,7 @@ def test_the_demo_holds_a_whole_conversation_on_a_bare_machine(logs: Path) -> No
     program = Program("demo", log_dir=logs, stdin=subprocess.DEVNULL)
 
     assert program.wait() == 0, program.stderr
-    assert re.fullmatch(r"You: \(3\.\d s of speech\)\nAgent: You spoke for 3\.\d s; .*\n", program.stdout)
+    assert re.fullmatch(r"You: \(3\.\d s of speech\)\nAgent: You spoke for 3\.\d s\. .*\n", program.stdout)
     assert "There is no microphone." in program.stderr
     assert "There is no speaker." in program.stderr
     assert program.conversation_log.startswith(

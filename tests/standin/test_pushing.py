@@ -46,7 +46,7 @@ def test_enter_begins_and_ends_a_turn(
     assert program.wait() == 0, program.stderr
     assert kinds(session)[1:] == ["input_audio_buffer.commit", "response.create"]
     assert session.audio_frames < 1.5 * 24_000, "nothing is sent between two turns"
-    assert "You speak; Enter ends it." in program.stderr
+    assert "Speak now, then press Enter." in program.stderr
     assert "latency: noticed 0." in program.technical_log
 
 

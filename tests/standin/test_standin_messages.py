@@ -89,7 +89,7 @@ def test_an_answer_can_be_text_alone(client: Client) -> None:
         "response.done",
     ]
     text = "".join(event["delta"] for event in events if event["type"] == "response.text.delta")
-    assert text == "You spoke for 3.5 s; I cannot understand it, for I am only a stand-in."
+    assert text == "You spoke for 3.5 s. I cannot understand it, because I am only a stand-in."
 
 
 def test_word_times_come_where_they_were_asked_for(client: Client) -> None:

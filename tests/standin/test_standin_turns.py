@@ -43,7 +43,7 @@ def test_speech_is_repeated_in_the_order_of_an_ordinary_turn(hasty: StandIn) -> 
     spoken = (silence(500) + sample() + silence(700))[started["audio_start_ms"] * MS :]
     assert sound(events) == spoken[: (stopped["audio_end_ms"] - started["audio_start_ms"]) * MS]
     said = "".join(e["delta"] for e in events if e["type"] == "response.audio_transcript.delta")
-    assert said == "You spoke for 3.5 s; I repeat it, for I am only a stand-in."
+    assert said == "You spoke for 3.5 s. I repeat it, because I am only a stand-in."
     assert events[-1]["response"]["status"] == "completed"
     assert events[-1]["response"]["output"][0]["content"][0]["transcript"] == said
 

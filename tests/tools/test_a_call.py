@@ -110,7 +110,7 @@ def test_a_person_is_asked_and_agrees(run: Callable[..., Program]) -> None:
     agent = Agent(asks(request()), answers("Found it.", 2), approved=approved)
     program = run(agent)
     program.type("Look it up.")
-    program.wait_for(lambda: "y or n, and Enter" in program.stderr)
+    program.wait_for(lambda: "Type y or n, then Enter" in program.stderr)
     program.type("y")
     program.wait_for(lambda: "Agent: Found it." in program.stdout)
     program.type("q")

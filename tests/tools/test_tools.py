@@ -155,7 +155,7 @@ def test_calls_that_never_end_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) ->
         assert answered.acquire(timeout=10)
     may_end.set()
 
-    assert "too often at once" in outputs[-1]
+    assert "too many calls at once" in outputs[-1]
     assert "took longer" in outputs[-2]
 
 
@@ -183,7 +183,7 @@ async def _later(place: str) -> str:
     ("function", "problem"),
     [
         (_unannotated, "place needs an annotation, such as `place: str`"),
-        (_many, "cannot be named"),
+        (_many, "cannot be given by name"),
         (_odd, "place may be str, int"),
         (_later, "plain function"),
     ],

@@ -239,7 +239,7 @@ def find_session(
 
     version, interim = service.api_version, options.interim
     if interim and version < INTERIM_SINCE:
-        say(f"api-version {version} knows no interim response: it goes without.")
+        say(f"api-version {version} has no interim responses: --interim has no effect.")
         interim = False
     voice, echo = settings.get(VOICE), find_echo(settings, version)
     languages = list(filter(None, settings.get(LANGUAGE).split(",")))

@@ -187,7 +187,7 @@ class Console:
     def mute(self) -> None:
         """Switch the microphone off, or on again."""
         if self.types_only:
-            self.screen.answer("There is no microphone to mute: --no-mic.")
+            self.screen.answer("There is no microphone to mute (--no-mic).")
             return
         self.muting.toggle()
         self.screen.answer("The microphone is muted." if self.muting.on else "The microphone is on.")
@@ -209,7 +209,7 @@ class Console:
         begins = not self._conversation.talks
         self._conversation.talk(begins)
         if begins and not self.make_prompt:  # which has the status
-            self.screen.answer("You speak; Enter ends it.")
+            self.screen.answer("Speak now, then press Enter.")
 
     def silence(self) -> None:
         """Let the agent fall silent."""

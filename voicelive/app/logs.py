@@ -85,11 +85,11 @@ class RunLogs:
         except OSError as error:
             raise VoiceLiveError(
                 f"The logs cannot be written to {folder}: {error.strerror or error}.",
-                "Name another folder with --log-dir, or mend this one's permissions.",
+                "Name another folder with --log-dir, or correct the permissions of this one.",
                 EXIT_USAGE,
             ) from error
         self.conversation = LogFile(
-            conversation, redact, lambda why: note(f"The conversation log is not written any more: {why}.")
+            conversation, redact, lambda why: note(f"The conversation log is no longer written: {why}.")
         )
         self._crash_file = technical
         self.technical = LogFile(

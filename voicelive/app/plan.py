@@ -86,7 +86,7 @@ def untrusted(url: str) -> str:
     alike = get_close_matches(f".{domain}", AZURE_HOSTS, 1)
     meant = f" Did you mean {resource}{alike[0]}?" if alike else ""
     return (
-        f"is none of Azure's hosts, and your token goes to no other: name {host} in "
+        f"is not one of Azure's hosts, and your token goes only to those: name {host} in "
         f"{TRUSTED_HOSTS.variables[0]} if it is yours.{meant}"
     )
 

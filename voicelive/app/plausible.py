@@ -49,7 +49,7 @@ def endpoint(value: str) -> str:
 def agent_name(value: str) -> str:
     """`anna` or `anna:3`."""
     if value.startswith("asst_"):
-        raise ValueError("is the id of a classic agent: set AI_FOUNDRY_AGENT_ID to it, and no name")
+        raise ValueError("is the id of a classic agent: set AI_FOUNDRY_AGENT_ID to it, and unset the name")
     _, colon, version = value.partition(":")
     if colon and not version.isdecimal():
         raise ValueError("must have a number as its version: anna:3")

@@ -221,8 +221,8 @@ def introduction(plan: Plan) -> str:
     lines = [f"{plan.kind.title} {target.project}, agent {target.agent}, at {plan.service.host}"]
     if target.is_classic and not plan.options.sample:
         lines.append(
-            "Agents by id are deprecated since 2026-08-31: make a current agent in the Foundry portal and "
-            "name it with AI_FOUNDRY_AGENT_NAME."
+            "Agents by id have been deprecated since 2026-08-31: make a current agent in the Foundry "
+            "portal, and name it with AI_FOUNDRY_AGENT_NAME."
         )
     return "\n".join(lines)
 
@@ -268,5 +268,5 @@ def open_sink(options: Options, instead: Path, note: Callable[[str], None] = log
     except VoiceLiveError as failure:
         if not options.sample or failure.exit_code == EXIT_USAGE:
             raise
-        note(f"{failure.message} A file takes what you would hear.")
+        note(f"{failure.message} The agent's sound goes to a file.")
         return WavSink(instead, is_new=True)

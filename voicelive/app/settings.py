@@ -221,7 +221,7 @@ class Settings:
         known = [name for one in globals().values() if isinstance(one, Setting) for name in one.variables]
         for place, values in ("the shell", self._shell), (".env", self._env_file):
             for name, meant in plausible.misspelt(values, known).items():
-                self.reject(f"{name} in {place} is read by nobody: did you mean {meant}?")
+                self.reject(f"{name} in {place} is not known: did you mean {meant}?")
 
     def raise_problems(self, hints: Sequence[str] | None = ()) -> None:
         """Raise VoiceLiveError (exit code 2) that names everything noted so far, if anything.
@@ -230,10 +230,10 @@ class Settings:
         """
         if self._problems:
             copy = "" if self._env_file else "Copy .env.example to .env and fill it in. "
-            where = "README says where in the portal each value is found."
+            where = "The README says where to find each value in the portal."
             remedy = f"{copy}{where} {'; '.join(hints or ())}{'.' if hints else ''}".rstrip()
             raise VoiceLiveError(
-                "These settings need a look:\n" + "\n".join(f"  {p}" for p in self._problems),
+                "These settings are missing or wrong:\n" + "\n".join(f"  {p}" for p in self._problems),
                 "" if hints is None else remedy,
                 EXIT_USAGE,
             )
@@ -263,7 +263,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise VoiceLiveError(
             f"{path} cannot be read: {error}.",
-            "It must be a text file in UTF-8 that you may read, one NAME=value a line.",
+            "It must be a text file in UTF-8 that you may read, with one NAME=value on each line.",
             EXIT_USAGE,
         ) from error
     return {

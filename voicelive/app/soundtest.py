@@ -42,7 +42,7 @@ def hear_yourself(input_device: str | None, output_device: str | None, channel: 
         tell(verdict(peak(pcm)))
         tell("Now you should hear them.")
         play(speaker, pcm)
-        tell("That was all. Nothing was kept.")
+        tell("Done. Nothing was kept.")
 
 
 def tell(line: str) -> None:

@@ -16,18 +16,18 @@ METER_CELLS = 10
 METER_DB = 60  # below full scale, where the meter begins
 KEYS = """With Enter:
   q, quit, exit   end the conversation
-  m               mute the microphone, and unmute it
-  y, n            yes or no, where you are asked
+  m               mute or unmute the microphone
+  y, n            yes or no, when you are asked
   ?               this list
   /say q          say q, or what follows, to the agent
-Any other text goes to the agent, but no other /word."""
+Any other text goes to the agent, except a /word."""
 LIVE_KEYS = """Without Enter:
   Esc             silence the agent
-  Ctrl-T          mute the microphone, and unmute it
-  Ctrl-D          end, on an empty line
-  Ctrl-Z          suspend the program (fg goes on)"""
+  Ctrl-T          mute or unmute the microphone
+  Ctrl-D          end the conversation, on an empty line
+  Ctrl-Z          suspend the program (fg resumes it)"""
 PUSH_KEYS = """On an empty line:
-  {key:16}begin a turn, and end it"""
+  {key:16}begin a turn or end it"""
 PASTE_S = 0.05  # lines that follow each other so soon were not typed
 
 

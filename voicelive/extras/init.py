@@ -57,12 +57,12 @@ def make_env_file(given: dict[Setting, str]) -> None:
     path = ROOT / ".env"
     there = read_env_file(path)
     kept = [name for s in given for name in s.variables if not is_placeholder(there.get(name, "<>"))]
-    if kept and not typer.confirm(f"{shown(path)} holds {', '.join(kept)}. Replace?", default=False):
+    if kept and not typer.confirm(f"{shown(path)} holds {', '.join(kept)}. Replace it?", default=False):
         raise VoiceLiveError("Nothing was changed.", "", EXIT_USAGE)
     values = asked(given)
     write(path, {setting.variables[0]: value for setting, value in values.items()})
     cli.say(
-        f"{shown(path)} is written, for you alone to read. Next: `az login`, then `{own_command('check')}`."
+        f"{shown(path)} is written. Only you can read it. Next: `az login`, then `{own_command('check')}`."
     )
 
 

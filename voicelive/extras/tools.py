@@ -109,7 +109,7 @@ def described(function: Callable[..., object]) -> Tool:
     takes, required, properties = {}, [], {}
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise TypeError(f"{name}: {parameter} cannot be named in a call")
+            raise TypeError(f"{name}: {parameter} cannot be given by name")
         if parameter.name not in hints:
             raise TypeError(f"{name}: {parameter.name} needs an annotation, such as `{parameter.name}: str`")
         takes[parameter.name] = hints[parameter.name]
@@ -142,7 +142,7 @@ class Toolbox:
     def _attend(self, found: Tool, call: "FunctionCall", answer: "Answer") -> None:
         """See to it that a call is answered, whatever becomes of it."""
         results: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()  # what _work comes to: one pair
-        problem = f"{call.name} is called too often at once"
+        problem = f"{call.name} has too many calls at once"
         output = ""
         if self._free.acquire(blocking=False):
             threading.Thread(
@@ -203,7 +203,7 @@ def load(path: Path) -> list[Tool]:
         where = f" (line {lines[-1]})" if lines else ""
         raise VoiceLiveError(
             f"{path.name} cannot be used: {type(error).__name__}: {error}{where}.",
-            'docs/make-it-yours.md, "A function of yours", says what it may hold.',
+            'docs/make-it-yours.md, "A function of yours", says what it may contain.',
             EXIT_USAGE,
         ) from error
     return [

@@ -44,7 +44,7 @@ def test_all_is_well_with_the_stand_in(stand_in: StandIn) -> None:
     assert "made-up" in checked.found("token", "-")
     assert re.search(r"HTTP 101, request id [0-9a-f-]{36}  \d+ ms", checked.found("handshake"))
     assert checked.found("session.created").startswith("sess_")
-    assert checked.found("session.updated").startswith("all as asked for")
+    assert checked.found("session.updated").startswith("everything as asked for")
     assert checked.found("agent").startswith("the agent answers 'Hello.' in sound")
     assert checked.text.endswith("All is well.\n")
     assert "\x1b" not in checked.text
@@ -242,4 +242,4 @@ def test_a_run_that_fails_names_the_check_that_sees_the_same(logs: Path, sound: 
 
 @pytest.mark.parametrize("token", ["opaque", "a.b.c", f"a.{base64.b64encode(b'[1]').decode()}.c", ""])
 def test_a_token_that_is_no_jwt_is_no_problem(token: str) -> None:
-    assert claims(token) == ["it tells nothing of itself"]
+    assert claims(token) == ["it does not describe itself"]

@@ -59,7 +59,7 @@ def test_what_is_typed_is_answered_above_a_status_that_stays(
     assert len(seen[-1]) <= columns
     typed = [line for line in screen.lines if line.startswith("You (typed): ")]
     assert typed == ["You (typed): Hello", "You (typed): half a line, and Hi"]
-    assert "  m               mute the microphone, and unmute it" in screen.lines
+    assert "  m               mute or unmute the microphone" in screen.lines
     assert any(line.startswith("Ended after 0:0") for line in screen.lines)
     assert not any(line.startswith((" listening", " agent speaking", ">")) for line in screen.lines)
 
@@ -262,7 +262,7 @@ def test_the_space_bar_begins_and_ends_a_turn(stand_in: StandIn, logs: Path, col
         screen.wait_for(" push to talk ")
         session = stand_in.sessions[before]
         screen.type("?\r")
-        screen.wait_for("  space           begin a turn, and end it")
+        screen.wait_for("  space           begin a turn or end it")
         screen.type("Hi there\r")  # within a line it is a space
         screen.wait_for('Agent: You wrote "Hi there"')
         screen.wait_for(" agent speaking")

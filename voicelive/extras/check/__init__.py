@@ -12,7 +12,7 @@ from voicelive.app.kinds import AgentKind
 from voicelive.app.options import Options
 from voicelive.app.screen import own_command
 
-TALK = "Have the agent answer a hello: this costs, and it may act."
+TALK = "Let the agent answer a hello. This costs, and the agent may act."
 
 
 class Check(Extra):
@@ -39,7 +39,7 @@ class Check(Extra):
 
     def hint(self, kind: AgentKind) -> str:
         """What it shows."""
-        return f"`{own_command('check', kind.name)}` shows what counts and where it comes from"
+        return f"`{own_command('check', kind.name)}` shows the values and where they come from"
 
     def look_closer(self, kind: AgentKind, options: Options) -> str:
         """The same run, checked."""

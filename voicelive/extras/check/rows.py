@@ -66,7 +66,7 @@ def check_all(plan: Plan, tone: bool, hello: bool) -> int:
         if is_set and is_reached and access:
             check_service(report, plan, access, hello)
         else:
-            report.skip("handshake", "needs all of the above but the sound")
+            report.skip("handshake", "needs all of the above except the sound")
     return report.conclude()
 
 
@@ -236,4 +236,4 @@ def claims(token: str) -> list[str]:
         tenant = f"tenant {found['tid']}" if "tid" in found else ""
         return [part for part in (app if is_app else user, tenant, f"for {found.get('aud')}", left) if part]
     except (ValueError, LookupError, TypeError, AttributeError):
-        return ["it tells nothing of itself"]
+        return ["it does not describe itself"]

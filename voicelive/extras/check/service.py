@@ -161,7 +161,7 @@ class Line:
                 raise
             self.less = less
             return f"{failure.message}: once more, without {what}"
-        return "; ".join(differences(self._first_message["session"], session)) or "all as asked for"
+        return "; ".join(differences(self._first_message["session"], session)) or "everything as asked for"
 
     def greet(self) -> str:
         """Have the agent speak."""

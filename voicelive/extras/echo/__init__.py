@@ -24,7 +24,7 @@ class Echo(Extra):
 
         if api_version >= SINCE:
             return FIELDS
-        cli.say(f"api-version {api_version} takes no echo reference of the client's: `server` it is.")
+        cli.say(f"api-version {api_version} takes no echo reference from the client: `server` is used.")
         return ECHO["server"]
 
     def offer(self, first_message: "Message") -> "Offer | None":

@@ -12,7 +12,7 @@ from voicelive.errors import VoiceLiveError
 from voicelive.text import printable, shown
 
 ENDING = "_conversation.jsonl"
-HINT = "A recording is made with --record: logs/<time>_conversation.jsonl, one object a turn."
+HINT = "A recording is made with --record: logs/<time>_conversation.jsonl, one object for each turn."
 MOST_S = 1_000_000  # no recording is so long: a WAV file ends at 4 GiB
 BEGINNING = b'{"role": '  # of each of its lines
 
@@ -73,7 +73,7 @@ def _turns(path: Path, note: Callable[[str], None]) -> Iterator[Spoken]:
                 is_torn = not line.endswith(b"\n") and line[: len(BEGINNING)] == BEGINNING[: len(line)]
                 if not is_torn:
                     _refuse(path, number)
-                note(f"{shown(path)}: line {number}, the last, breaks off, and is left out.")
+                note(f"{shown(path)}: line {number}, the last, is incomplete and is left out.")
                 return
             if turn.text:
                 before = turn.end or turn.begin
@@ -81,7 +81,7 @@ def _turns(path: Path, note: Callable[[str], None]) -> Iterator[Spoken]:
 
 
 def _refuse(path: Path, number: int) -> NoReturn:
-    problem: VoiceLiveError = failures.unusable_file(path, f"line {number} is no turn of a recording", HINT)
+    problem: VoiceLiveError = failures.unusable_file(path, f"line {number} is not a recorded turn", HINT)
     raise problem from None
 
 

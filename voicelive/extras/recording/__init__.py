@@ -8,7 +8,7 @@ from voicelive.app.extras import Extra, Part, Run
 class Record(Extra):
     """The option, and the files."""
 
-    options = (("record", bool, "Record the sound of both, and their turns, beside the logs.", False),)
+    options = (("record", bool, "Keep the sound of both sides, and the turns, beside the logs.", False),)
 
     def join(self, run: Run) -> Part:
         """Write them, if that is wanted."""

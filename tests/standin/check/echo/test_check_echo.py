@@ -14,4 +14,4 @@ def test_a_service_that_refuses_the_reference_is_asked_without_as_in_a_conversat
     assert checked.exit_code == 0
     assert checked.text.count("session.created") == 2
     assert "once more, without the client's echo reference" in checked.text
-    assert checked.found("session.updated").startswith("all as asked for")
+    assert checked.found("session.updated").startswith("everything as asked for")
