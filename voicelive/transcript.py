@@ -227,7 +227,7 @@ class Transcript:
         """Bring what is new of a line to the screen."""
         if new := indented("".join(line.pieces[line.shown :])):
             mark = " (late)" if line.late else ""
-            self._screen.say(line, new, f"{_SHOWN_AS[line.kind]}{mark}: {new}")
+            self._screen.say(line, new, f"{_SHOWN_AS[line.kind]}{mark}: {new.lstrip(' ')}")
         line.shown = len(line.pieces)
 
     def _end(self, line: _Line) -> None:

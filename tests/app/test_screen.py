@@ -79,6 +79,22 @@ def test_a_word_that_fills_its_row_is_followed_by_a_row_without_a_space_before_i
     assert Wrap(lambda: 3)("abcdefg hi\n") == "abcdefg\nhi\n"
 
 
+def test_enter_typed_within_a_line_begins_a_row_and_no_second_one(
+    terminal: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    terminal.transcript.add("a1", AGENT_AUDIO, "Once upon a")
+    terminal.screen.begin_row()  # the terminal has shown "m" and a line break
+    terminal.screen.note("The microphone is muted.")
+    terminal.transcript.add("a1", AGENT_AUDIO, " time there ")
+    terminal.screen.begin_row()
+    terminal.transcript.add("a1", AGENT_AUDIO, " was a frog.")
+    terminal.transcript.finish("a1", AGENT_AUDIO)
+    terminal.transcript.finish("a2", AGENT_AUDIO, "The end.")
+
+    assert terminal.close() == "Agent: Once upona\nAgent: time therewas a frog.\nAgent: The end.\n"
+
+
 def test_a_note_is_broken_at_spaces_but_not_within_a_command() -> None:
     note = "Wrong. See `make check` or\n  a-long-word-of-one and `a command too long`."
 
@@ -118,7 +134,7 @@ def test_on_a_terminal_nothing_grows_but_the_line_that_it_belongs_to(
     assert terminal.close().splitlines() == [
         "Agent: Once upon",
         "You (late): Tell me a story.",
-        "Agent:  a time",
+        "Agent: a time",
         "Agent: There was",
         "(interrupted)",
     ]

@@ -219,7 +219,7 @@ def test_a_line_that_stood_still_goes_on_below(written: Written, monkeypatch: py
     assert written.shown.splitlines() == [
         "Agent: It is",
         "You: Hello?",
-        "Agent (late):  noon.",
+        "Agent (late): noon.",
         "Agent: Well?",
     ]
     assert written.log.getvalue().splitlines() == [

@@ -1,5 +1,6 @@
 """What a person sees and types while the conversation lasts, and what is told at its end."""
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,15 @@ from statistics import median
 
 from voicelive import failures
 from voicelive.app.screen import MakePrompt, Screen
-from voicelive.app.terminal import KEYS, LIVE_KEYS, PUSH_KEYS, forget_typed, level, watch_keyboard
+from voicelive.app.terminal import (
+    KEYS,
+    LIVE_KEYS,
+    PUSH_KEYS,
+    forget_typed,
+    is_terminal,
+    level,
+    watch_keyboard,
+)
 from voicelive.reconnect import Link
 from voicelive.soundcard import Microphone, Stream
 from voicelive.text import printable
@@ -46,7 +55,7 @@ class Console:
     def listen_to_keyboard(self, at_end: Callable[[Callable[[], None]], object]) -> None:
         """Obey what is typed, from now on; `at_end` gets what ends it."""
         if not self.make_prompt:
-            watch_keyboard(self.obey, self.end_typing)
+            watch_keyboard(self._take, self.end_typing)
             at_end(forget_typed)
             return
         prompt = self.make_prompt(self.screen.open_line, self)
@@ -155,6 +164,12 @@ class Console:
     def _elapsed(self) -> str:
         seconds = round(time.monotonic() - self._began)
         return f"{seconds // 60}:{seconds % 60:02}"
+
+    def _take(self, typed: str) -> None:
+        """What was typed, and Enter, without a prompt."""
+        if is_terminal(sys.stdin):
+            self.screen.begin_row()
+        self.obey(typed)
 
     def obey(self, typed: str) -> None:
         """What was typed, and Enter: a command of ours, or a message for the agent, as several lines are."""

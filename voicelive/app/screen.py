@@ -149,7 +149,13 @@ class Screen:
             elif self._prompt:
                 self._write(sys.stdout, self._dressed(self._wrap("".join([*pieces, "\n"]))))
             else:
-                self._write(sys.stdout, self._wrap("\n"))
+                self._write(sys.stdout, self._wrap.end_line())
+
+    def begin_row(self) -> None:
+        """Enter was typed where the terminal shows it."""
+        with self._lock:
+            if self._said_on_terminal and not self._prompt:
+                self._wrap.begin_row()
 
     def note(self, text: str) -> None:
         """A line about the conversation, on stderr."""

@@ -96,6 +96,7 @@ class Wrap:
         self._column = 0
         self._spaces = ""  # before the word
         self._word = ""
+        self._is_broken = False  # the line was, by somebody else: no space goes before what follows
 
     def __call__(self, text: str) -> str:
         """The next piece, as far as it can be shown."""
@@ -106,7 +107,7 @@ class Wrap:
                 self._column, self._spaces = 0, ""
             elif part == " ":
                 out.append(self._end_word())
-                self._spaces += part
+                self._spaces += "" if self._is_broken else part
             elif part and cells(part[0]) == 2:  # these are broken anywhere
                 out.append(self._end_word())
                 self._word = part
@@ -115,9 +116,20 @@ class Wrap:
                 self._word += part
         return "".join(out)
 
+    def begin_row(self) -> None:
+        """The terminal has broken the line, where somebody has typed Enter."""
+        self._column, self._spaces, self._is_broken = 0, "", True
+
+    def end_line(self) -> str:
+        """What is still to come of the line."""
+        ending = self("\n") if self._column or self._word else ""
+        self._is_broken = False
+        return ending
+
     def _end_word(self) -> str:
         if not self._word:
             return ""
+        self._is_broken = False
         word, self._word = self._word, ""
         spaces, self._spaces = self._spaces, ""
         wide = width(word)

@@ -1,6 +1,7 @@
 """The part of a terminal that stays in place: the line that grows, what is typed, and a status."""
 
 import _thread
+import logging
 import os
 import signal
 import sys
@@ -21,6 +22,8 @@ from prompt_toolkit.patch_stdout import StdoutProxy
 
 from voicelive.app.screen import Controls
 from voicelive.app.terminal import Wrap, cells, forget_typed
+
+log = logging.getLogger(__name__)
 
 REFRESH_S = 0.2
 ESCAPE_S = 0.05  # for so long what follows Esc belongs to it: an arrow key, say
@@ -110,6 +113,8 @@ class LivePrompt:
         try:
             if not self._is_closed:
                 self._app.run(pre_run=self._drawn.set, handle_sigint=False, set_exception_handler=False)
+        except OSError as error:
+            log.warning("the terminal has gone: %s", error)
         finally:
             self._drawn.set()
 
