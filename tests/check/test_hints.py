@@ -20,7 +20,7 @@ def test_who_misses_a_setting_is_sent_to_the_check_of_that_kind(kind: AgentKind,
     with pytest.raises(VoiceLiveError) as failure:
         found.raise_problems(hints(kind))
 
-    assert f"voicelive_agent.py {check} shows what counts" in failure.value.remedy
+    assert f"voicelive_agent.py {check} shows each setting" in failure.value.remedy
 
 
 def test_options_come_back_as_they_were_typed() -> None:

@@ -86,7 +86,7 @@ class Extra:
         """Take the place of the service, which `why` says is not named, and end with typer.Exit."""
 
     def hint(self, kind: AgentKind) -> str:
-        """Where to turn to when settings are missing, as a part of a sentence."""
+        """Where to turn to when settings are missing: a sentence, or nothing."""
         return ""
 
     def offer(self, first_message: "Message") -> "Offer | None":

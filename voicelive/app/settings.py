@@ -226,12 +226,12 @@ class Settings:
     def raise_problems(self, hints: Sequence[str] | None = ()) -> None:
         """Raise VoiceLiveError (exit code 2) that names everything noted so far, if anything.
 
-        The remedy ends with the `hints`, parts of a sentence; None where only options were read.
+        The remedy ends with the `hints`, sentences; None where only options were read.
         """
         if self._problems:
             copy = "" if self._env_file else "Copy .env.example to .env and fill it in. "
             where = "The README says where to find each value in the portal."
-            remedy = f"{copy}{where} {'; '.join(hints or ())}{'.' if hints else ''}".rstrip()
+            remedy = "\n".join([f"{copy}{where}", *(hints or ())])
             raise VoiceLiveError(
                 "These settings are missing or wrong:\n" + "\n".join(f"  {p}" for p in self._problems),
                 "" if hints is None else remedy,

@@ -33,7 +33,7 @@ class Demo(Extra):
 
     def hint(self, kind: AgentKind) -> str:
         """That it needs no settings."""
-        return f"`{own_command('demo')}` needs none"
+        return f"`{own_command('demo')}` needs no settings."
 
 
 def hold_demo(kind: AgentKind, options: RunOptions) -> None:

@@ -46,7 +46,7 @@ class Init(Extra):
 
     def hint(self, kind: AgentKind) -> str:
         """That it asks for what is missing."""
-        return f"`{own_command('init')}` asks for them" if kind.name == "project" else ""
+        return f"`{own_command('init')}` asks for the settings." if kind.name == "project" else ""
 
 
 def make_env_file(given: dict[Setting, str]) -> None:

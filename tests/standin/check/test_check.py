@@ -125,6 +125,7 @@ def test_what_is_missing_is_named_and_the_rest_is_looked_at() -> None:
     assert "Not signed in" in checked.found("ml.azure.com", "FAILED")
     assert checked.rows["handshake"][0] == "-"
     assert "Copy .env.example to .env" in checked.text
+    assert "voicelive_agent.py check" not in checked.text, "they have typed that"
 
 
 def test_a_password_in_the_endpoint_is_not_shown() -> None:

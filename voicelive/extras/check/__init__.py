@@ -39,7 +39,7 @@ class Check(Extra):
 
     def hint(self, kind: AgentKind) -> str:
         """What it shows."""
-        return f"`{own_command('check', kind.name)}` shows the values and where they come from"
+        return f"`{own_command('check', kind.name)}` shows each setting and its source."
 
     def look_closer(self, kind: AgentKind, options: Options) -> str:
         """The same run, checked."""

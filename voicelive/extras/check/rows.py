@@ -26,6 +26,7 @@ from voicelive.app.logs import c_libraries_into
 from voicelive.app.options import Options
 from voicelive.app.plan import Plan
 from voicelive.app.run import open_sink, open_source
+from voicelive.app.screen import own_command
 from voicelive.app.settings import API_KEY, ENDPOINT, Found, Setting
 from voicelive.audio import BYTES_A_SECOND, SAMPLE_RATE
 from voicelive.auth import Access, Credential, access_with, fetch_tokens, needed_scopes
@@ -83,7 +84,8 @@ def check_settings(report: Report, plan: Plan) -> bool:
         report.look(name[:17].lower(), partial("{} is set, in {}".format, name, place))
 
     def problems() -> str:
-        plan.settings.raise_problems(hints(plan.kind))
+        elsewhere = [hint for hint in hints(plan.kind) if own_command("check") not in hint]
+        plan.settings.raise_problems(elsewhere)
         return "nothing is missing"
 
     return report.look("all needed", problems)
