@@ -100,7 +100,7 @@ def test_a_note_is_broken_at_spaces_but_not_within_a_command() -> None:
 
     assert wrapped(note, 16).splitlines() == [
         *("Wrong. See", "`make check` or"),
-        *("  a-long-word-of-one", "    and `a", "    command too", "    long`."),
+        *("  a-long-word-of-one", "    and", "    `a command too long`."),
     ]
     assert wrapped(note, 80) == note
 

@@ -83,5 +83,6 @@ def read(text: str) -> dict[str, str]:
 
 
 def test_where_nobody_answers_nothing_is_written(folder: Path) -> None:
-    assert typed("contoso").exit_code == 1
+    done = typed("contoso")
+    assert done.exit_code == 1 and done.output.endswith("\nNothing was changed.\n")
     assert not (folder / ".env").exists()

@@ -99,7 +99,7 @@ def _converse(
         parts = [stack.enter_context(closing(extra.join(run))) for extra in extras()]
         files = [logs.path("conversation.log"), logs.path("voicelive.log"), *chain(*(p.files for p in parts))]
         files += [heard] if heard.exists() else []
-        where_files_are = "Files: " + "\n       ".join(map(shown, files))
+        where_files_are = "\n  ".join(["Files:", *map(shown, files)])
         aside(where_files_are)
         conversation = new_conversation(plan, options, screen, logs.conversation.write, sink, parts)
         meter, muting = Meter(), Mute(options.muted)

@@ -7,7 +7,7 @@ import selectors
 import sys
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -28,6 +28,7 @@ LIVE_KEYS = """Without Enter:
   Ctrl-Z          suspend the program (fg resumes it)"""
 PUSH_KEYS = """On an empty line:
   {key:16}begin a turn or end it"""
+_WORDS = re.compile(r"(?:`[^`]*`|[^ ])+")
 PASTE_S = 0.05  # lines that follow each other so soon were not typed
 
 
@@ -63,9 +64,10 @@ def fitted(text: str, stream: Any) -> str:
 
 
 def wrapped(text: str, columns: int) -> str:
-    """The text in rows of so many columns, broken at spaces, though not within a command (`make run`).
+    """The text in rows of so many columns, broken at spaces. A row that goes on with an indented line is
+    further in.
 
-    A row that goes on with an indented line is further in; words that are longer than a row stay whole.
+    A word that is longer than a row stays whole, and so does a command (`make run`): it is to be copied.
     """
     rows = []
     for line in text.split("\n"):
@@ -73,19 +75,13 @@ def wrapped(text: str, columns: int) -> str:
         if width(line) > columns:
             row = indent = line[: len(line) - len(line.lstrip(" "))]
             further = f"{indent}  " if indent else ""
-            for word in _words(line, columns - len(further)):
+            for word in _WORDS.findall(line):
                 if row.strip() and width(row) + 1 + width(word) > columns:
                     rows.append(row)
                     row = further
                 row += f" {word}" if row.strip() else word
         rows.append(row)
     return "\n".join(rows)
-
-
-def _words(line: str, columns: int) -> Iterator[str]:
-    """What is not to be broken: words, and commands that fit into a row."""
-    for words in re.findall(r"(?:`[^`]*`|[^ ])+", line):
-        yield from words.split() if width(words) > columns else [words]
 
 
 class Wrap:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -15,13 +16,14 @@ from voicelive.app.kinds import AgentKind
 from voicelive.app.options import ROOT
 from voicelive.app.screen import own_command
 from voicelive.app.settings import AGENT_NAME, ENDPOINT, PROJECT_NAME, Setting, is_placeholder, read_env_file
-from voicelive.errors import EXIT_USAGE, VoiceLiveError
+from voicelive.app.terminal import fitted
+from voicelive.errors import EXIT_FAILED, EXIT_USAGE, VoiceLiveError
 from voicelive.files import create
 from voicelive.service import websocket_url
 from voicelive.text import printable, shown
 
 WHERE = {
-    ENDPOINT: "In the Foundry portal (https://ai.azure.com), on the project's overview page: the endpoint\n"
+    ENDPOINT: "In the Foundry portal (https://ai.azure.com), on the project's overview page: the endpoint "
     "of the project or of the resource, https://<resource>.services.ai.azure.com/...",
     PROJECT_NAME: "The project's name, at the top of the same page.",
     AGENT_NAME: "The agent's name, in the portal under Agents (name:3 is its version 3).",
@@ -52,14 +54,18 @@ class Init(Extra):
 def make_env_file(given: dict[Setting, str]) -> None:
     """Write the values to .env, those that are not given once a person has answered.
 
-    Raises VoiceLiveError (exit code 2).
+    Raises VoiceLiveError: exit code 1 where nobody answers, else 2.
     """
     path = ROOT / ".env"
     there = read_env_file(path)
     kept = [name for s in given for name in s.variables if not is_placeholder(there.get(name, "<>"))]
-    if kept and not typer.confirm(f"{shown(path)} holds {', '.join(kept)}. Replace it?", default=False):
-        raise VoiceLiveError("Nothing was changed.", "", EXIT_USAGE)
-    values = asked(given)
+    try:
+        if kept and not typer.confirm(f"{shown(path)} holds {', '.join(kept)}. Replace it?", default=False):
+            raise VoiceLiveError("Nothing was changed.", "", EXIT_USAGE)
+        values = asked(given)
+    except typer.Abort as error:
+        typer.echo()  # behind the question
+        raise VoiceLiveError("Nothing was changed.", "", EXIT_FAILED) from error
     write(path, {setting.variables[0]: value for setting, value in values.items()})
     cli.say(
         f"{shown(path)} is written. Only you can read it. Next: `az login`, then `{own_command('check')}`."
@@ -75,7 +81,7 @@ def asked(given: dict[Setting, str]) -> dict[Setting, str]:
     values: dict[Setting, str] = {}
     for setting, value in given.items():
         if not value and setting not in values:
-            typer.echo(WHERE[setting])
+            typer.echo(fitted(WHERE[setting], sys.stdout))
         while value or setting not in values:
             answer = plausible.bare(value or typer.prompt(TITLES[setting]))
             try:
@@ -84,7 +90,7 @@ def asked(given: dict[Setting, str]) -> dict[Setting, str]:
                 said = printable(f"{TITLES[setting]} {answer!r}: {problem}.")
                 if value:
                     raise VoiceLiveError(said, "", EXIT_USAGE) from None
-                typer.echo(said)
+                typer.echo(fitted(said, sys.stdout))
             value = ""
     return values
 

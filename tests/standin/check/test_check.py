@@ -234,7 +234,7 @@ def test_a_run_that_fails_names_the_check_that_sees_the_same(logs: Path, sound: 
         command = ("project", "--endpoint", f"http://127.0.0.1:{port}", *NAMED, *sound)
         program = Program(*command, log_dir=logs)
         assert program.wait() == 4
-        check = shlex.split(program.stderr.rpartition("To look at each part: ")[2])
+        check = shlex.split(program.stderr.rpartition("To look at each part: ")[2].strip("`\r\n"))
         checked = subprocess.run(check, cwd=ROOT, env=environment(), capture_output=True)
 
     assert checked.returncode == 4

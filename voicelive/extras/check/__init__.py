@@ -43,7 +43,7 @@ class Check(Extra):
 
     def look_closer(self, kind: AgentKind, options: Options) -> str:
         """The same run, checked."""
-        return f"To look at each part: {own_command('check', kind.name, *as_typed(options))}"
+        return f"To look at each part: `{own_command('check', kind.name, *as_typed(options))}`"
 
 
 def as_typed(options: Options) -> list[str]:
