@@ -1,13 +1,15 @@
 """Events in any order: nothing is lost, doubled or held for long, marks are right, and it ends at rest."""
 
+import json
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator, Mapping, Sized
 from itertools import islice
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
+import numpy as np
 import pytest
 from held import (
     SPEECH_STARTED,
@@ -25,10 +27,13 @@ from held import (
 )
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from voicelive import toolcalls, transcript, turns
+from voicelive.audio import SAMPLE_RATE
 from voicelive.conversation import MOST_RUNNING
+from voicelive.playback import RAMP_FRAMES
+from voicelive.toolcalls import Answer, FunctionCall
 
 HELD_S = 5.0  # at most until what was said is in the log
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
@@ -37,6 +42,8 @@ RESPONSES = st.sampled_from(["r0", "r1", "r2"])
 ITEMS = st.sampled_from(["i0", "i1", "i2", "i3"])
 USERS = st.sampled_from(["u0", "u1", "u2"])
 PREVIOUS = ITEMS | USERS | st.none()
+TOOLS = st.sampled_from(["t0", "t1", "t2"])
+SAMPLES = {f"i{number}": 1000 + number for number in range(4)}  # each item's sound is known by it
 
 
 def item_created(item: str, role: str, previous: str | None = None, text: str = "") -> Event:
@@ -54,6 +61,21 @@ def transcribed(item: str, text: str) -> Event:
     return {"type": f"{TRANSCRIPTION}.completed", "item_id": item, "transcript": text}
 
 
+def called(call: str, name: str, word: str) -> Event:
+    """A function call as it is told, whole."""
+    arguments = json.dumps({"x": word.strip()})
+    return {"id": call, "type": "function_call", "call_id": call, "name": name, "arguments": arguments}
+
+
+def asks_first(request: str, word: str) -> Event:
+    what = {"server_label": "s", "name": "n", "arguments": json.dumps({"x": word.strip()})}
+    return {"id": request, "type": "mcp_approval_request", **what}
+
+
+def item_done(response: str, item: Event) -> Event:
+    return {"type": "response.output_item.done", "response_id": response, "item": item}
+
+
 class AnyOrder(RuleBasedStateMachine):
     """A service that says whatever comes into its head; it says each of its words once."""
 
@@ -63,7 +85,9 @@ class AnyOrder(RuleBasedStateMachine):
         self.patches = pytest.MonkeyPatch()
         for module in (transcript, turns, toolcalls):
             self.patches.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
-        self.held = Held(is_current=True)
+        self.held = Held(is_current=True, run_function=self.run, approve="ask")
+        self.held.conversation.connect(self.on_sent)
+        self.sent: list[Event] = []
         self.screen = cast(Shown, self.held.transcript._screen)
         self.count = 0
         self.text: dict[str, str] = {}  # what an item said so far
@@ -74,6 +98,18 @@ class AnyOrder(RuleBasedStateMachine):
         self.forgotten = set[str]()  # responses that were cut off
         self.due: dict[str, float] = {}  # words that must be written, and when they were said
         self.marked = set[str]()  # items that were cut off in the middle
+        # What was received of each item's sound, and heard of it, in frames; what is to be heard, in order.
+        self.received = dict.fromkeys(SAMPLES, 0)
+        self.heard = dict.fromkeys(SAMPLES, 0)
+        self.queue: list[list[int]] = []  # samples and frames
+        self.last_heard: str | None = None
+        self.ramp = 0  # frames of what was cut off that are still to come, and count as heard
+        self.sounded: list[str] = []  # items with sound in this session
+        self.calls: dict[str, Answer] = {}  # that are not answered
+        self.told: dict[str, list[Event]] = {}  # calls by response: most things are told twice
+        self.asked: list[str] = []  # approvals that wait for a person
+        self.approved = set[str]()  # whose call has not begun
+        self.owed: list[tuple[str, object]] = []  # outputs and approvals, in order, and what they say
 
     def word(self) -> str:
         self.count += 1
@@ -81,6 +117,20 @@ class AnyOrder(RuleBasedStateMachine):
 
     def tell(self, *events: Event) -> None:
         self.held.handle(*events)
+
+    def on_sent(self, message: Mapping[str, Any]) -> None:
+        """The service makes one answer at a time: what asks for one, or is for one, waits until none runs."""
+        self.sent.append(dict(message))
+        if message["type"] in ("response.create", "conversation.item.create"):
+            assert not self.running, message
+
+    def run(self, call: FunctionCall, answer: Answer) -> bool:
+        assert call.id not in self.calls, "run twice"
+        if call.name == "unknown":
+            self.owed.append((call.id, json.dumps({"error": "unknown is not available here."})))
+            return False
+        self.calls[call.id] = answer
+        return True
 
     def say_in(self, item: str, response: str, text: str) -> None:
         """The model of what becomes of a word."""
@@ -97,21 +147,46 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(user=USERS)
     def user_speaks(self, user: str) -> None:
-        self.interrupt()
-        self.tell({**SPEECH_STARTED, "item_id": user})
+        self.silences(lambda: self.tell({**SPEECH_STARTED, "item_id": user}))
 
     @rule()
     def person_types(self) -> None:
-        self.interrupt()
-        self.held.conversation.say("typed")
+        ran, before = bool(self.running), len(self.sent)
+        self.silences(lambda: self.held.conversation.say("typed"))
+        assert ({"type": "response.cancel"} in self.sent[before:]) == ran
 
-    def interrupt(self) -> None:
+    def silences(self, act: Callable[[], object]) -> None:
+        """Interrupt the agent by `act`, which tells how much of what was cut off was heard."""
+        unfinished = {item for items in self.running.values() for item in items}
+        waiting = list(dict.fromkeys(f"i{sample - 1000}" for sample, _ in self.queue))
+        if self.queue and not self.held.playback._lead:
+            self.ramp = min(RAMP_FRAMES, self.queue[0][1])
+            self.heard[waiting[0]] += self.ramp
+        marks = [
+            {
+                "item_id": item,
+                "content_index": 0,
+                "audio_end_ms": self.heard[item] * 1000 // SAMPLE_RATE,
+            }
+            for item in waiting or filter(None, [self.last_heard])
+            if item in self.sounded and (self.heard[item] < self.received[item] or item in unfinished)
+        ]
+        self.interrupt(unfinished, waiting)
+        self.queue.clear()
+        self.last_heard = None
+        before = len(self.sent)
+        act()
+        cut = [message for message in self.sent[before:] if message["type"] == "conversation.item.truncate"]
+        assert [{name: message[name] for name in mark} for message, mark in zip(cut, marks, strict=True)] == (
+            marks
+        )
+
+    def interrupt(self, unfinished: set[str], waiting: list[str]) -> None:
         """What is said from now on in the responses so far is not taken."""
-        playback = self.held.playback
-        cut_off = {item for items in self.running.values() for item in items}
-        waiting = {account.item_id for account, _ in playback._waiting}
-        current = playback._current
-        cut_off |= waiting or ({current.item_id} if current and current.heard < current.received else set())
+        last = self.last_heard
+        cut_off = unfinished | set(
+            waiting or ([last] if last and self.heard[last] < self.received[last] else [])
+        )
         self.marked |= {item for item in cut_off if item in self.text}
         self.closed |= cut_off & set(self.text) | {
             item for item in cut_off if item in self.held.transcript._lines
@@ -183,7 +258,70 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(response=RESPONSES, item=ITEMS, frames=st.integers(1, 960))
     def agent_sounds(self, response: str, item: str, frames: int) -> None:
-        self.tell(audio(b"\1\1" * frames, response, item))
+        if response not in self.forgotten:
+            self.received[item] += frames
+            self.sounded.append(item)
+            if self.queue and self.queue[-1][0] == SAMPLES[item]:
+                self.queue[-1][1] += frames
+            else:
+                self.queue.append([SAMPLES[item], frames])
+        self.tell(audio(SAMPLES[item].to_bytes(2, "little") * frames, response, item))
+
+    @rule(response=RESPONSES, item=ITEMS, frames=st.integers(1, 960))
+    def agent_begins_to_answer(self, response: str, item: str, frames: int) -> None:
+        """In the order in which it should be: chance alone rarely finds it."""
+        self.response_begins(response)
+        self.item_begins(response, item)
+        self.agent_says(response, item, is_text=False)
+        self.agent_sounds(response, item, frames)
+
+    @rule(response=RESPONSES, name=st.sampled_from(["f", "unknown"]), is_twice=st.booleans())
+    def function_is_called(self, response: str, name: str, is_twice: bool) -> None:
+        word = self.word()
+        call = f"c{self.count}"
+        self.say_in(call, "", word)
+        self.close(call)
+        item = called(call, name, word)
+        self.told.setdefault(response, []).append(item)
+        self.tell(*[item_done(response, item)] * (1 + is_twice))
+
+    @precondition(lambda self: self.calls)
+    @rule(which=st.integers(0, 9), is_twice=st.booleans())
+    def function_gives(self, which: int, is_twice: bool) -> None:
+        call = list(self.calls)[which % len(self.calls)]
+        answer = self.calls.pop(call)
+        self.owed.append((call, "it"))
+        for _ in range(1 + is_twice):
+            answer("it")
+
+    @rule(response=RESPONSES, is_twice=st.booleans())
+    def agent_asks_first(self, response: str, is_twice: bool) -> None:
+        word = self.word()
+        request = f"p{self.count} {word}"
+        self.asked.append(request)
+        self.tell(*[item_done(response, asks_first(request, word))] * (1 + is_twice))
+
+    @rule(agrees=st.booleans())
+    def person_decides(self, agrees: bool) -> None:
+        if self.asked:
+            request = self.asked.pop(0)
+            self.say_in(request, "", request.split()[1])
+            self.close(request)
+            self.owed.append((request, agrees))
+            self.approved |= {request} if agrees else set()
+            assert self.held.conversation.decide(agrees)
+        else:
+            assert not self.held.conversation.decide(agrees)
+
+    @rule(item=TOOLS, response=RESPONSES, what=st.sampled_from(["in_progress", "completed", "failed"]))
+    def tool_runs(self, item: str, response: str, what: str) -> None:
+        self.tell({"type": f"response.mcp_call.{what}", "item_id": item, "response_id": response})
+
+    @rule(item=TOOLS)
+    def approved_call_begins(self, item: str) -> None:
+        request = self.approved.pop() if self.approved else "none"
+        call = {"id": item, "type": "mcp_call", "name": "n", "approval_request_id": request}
+        self.tell({"type": "conversation.item.created", "item": call})
 
     @rule(response=RESPONSES, item=ITEMS)
     def item_is_whole(self, response: str, item: str) -> None:
@@ -195,7 +333,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(response=RESPONSES, status=st.sampled_from(["completed", "cancelled", "failed", "incomplete"]))
     def response_is_done(self, response: str, status: str) -> None:
         self.close(*self.running.pop(response, []))
-        self.tell(done(response, status=status))
+        self.tell(done(response, status=status, output=self.told.pop(response, [])))
 
     @rule(event=st.sampled_from([{}, {"type": "response.done"}, {"type": "response.created", "response": 7}]))
     def nonsense(self, event: Event) -> None:
@@ -206,11 +344,42 @@ class AnyOrder(RuleBasedStateMachine):
         self.held.conversation.pause()
         self.closed |= set(self.held.transcript._lines)
         self.running.clear()
+        self.forget()
         self.tell({"type": "session.created", "session": {"id": "sess_2"}}, UPDATED)
 
     @rule(frames=st.integers(1, 4_800))
     def sound_is_heard(self, frames: int) -> None:
-        self.held.render(frames)
+        out = np.frombuffer(self.held.render(frames), dtype="<i2")
+        self.ramp, rest = max(0, self.ramp - frames), out[self.ramp :]
+        for sample in rest[rest != 0]:  # silence: nothing is there, or more is gathered first
+            assert sample == self.queue[0][0], "another sound than the next one, or one that was cut off"
+            self.queue[0][1] -= 1
+            if not self.queue[0][1]:
+                del self.queue[0]
+            self.last_heard = f"i{sample - 1000}"
+            self.heard[self.last_heard] += 1
+
+    def forget(self) -> None:
+        """The connection is gone: nothing of it is answered any more."""
+        self.owed = self.replies
+        for of_this_session in (self.calls, self.asked, self.approved, self.sounded):
+            of_this_session.clear()
+
+    @property
+    def replies(self) -> list[tuple[str, object]]:
+        """What the service was told that functions gave, and a person agreed to."""
+        items = [message["item"] for message in self.sent if message["type"] == "conversation.item.create"]
+        return [
+            (item["call_id"], item["output"])
+            if item["type"] == "function_call_output"
+            else (item["approval_request_id"], item["approve"])
+            for item in items
+            if item["type"] != "message"
+        ]
+
+    @invariant()
+    def replies_come_once_and_in_order(self) -> None:
+        assert self.replies == self.owed[: len(self.replies)]
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 3.0, 6.0]))
     def time_passes(self, seconds: float) -> None:
@@ -242,9 +411,19 @@ class AnyOrder(RuleBasedStateMachine):
     def comes_to_rest(self) -> None:
         """Whatever was, a service that now behaves is understood, on this line and on the next."""
         self.tell(SPEECH_STOPPED)
+        while self.calls:
+            self.function_gives(0, is_twice=False)
+        while self.asked:
+            self.person_decides(agrees=True)
+        while self.approved:
+            self.approved_call_begins("t0")
+        for item in ("t0", "t1", "t2"):
+            self.tool_runs(item, "", "completed")
+        self.running.clear()
         for number in range(MOST_RUNNING + 1):  # the last one answers what was typed meanwhile
             self.tell(created(f"last {number}"), done(f"last {number}"))
         assert self.held.conversation.is_resting
+        assert self.replies == self.owed
 
         self.held.conversation.pause()
         self.tell(UPDATED, created("next"), added("next", "ni"), words("Next.", "next", "ni"), done("next"))

@@ -53,6 +53,7 @@ def soak(folder: Path, minutes: float) -> int:
             with suppress(subprocess.TimeoutExpired):
                 program.process.wait(SAMPLE_EVERY_S)
         code = program.wait()
+    sizes = ", ".join(f"{path.name[20:]} {path.stat().st_size / 2**20:.1f}" for path in folder.glob("*.log"))
     shown, logged = (
         lines(program.stdout, "Agent: "),
         lines(program.conversation_log, "Agent Audio Response:\t"),
@@ -61,6 +62,7 @@ def soak(folder: Path, minutes: float) -> int:
     growth = max(memory[-3:]) - memory[len(memory) // 2]
     print(f"{len(shown)} answers, {program.stderr.count('Connected again')} reconnects, exit code {code}")
     print("memory in MiB, every minute:", *(f"{mib:.1f}" for mib in memory[:: 60 // SAMPLE_EVERY_S]))
+    print(f"files in MiB: {sizes}")
     print(f"memory {memory[-1]:.1f} MiB, grown by {growth:.1f} MiB since half-time; {len(lost)} lines lost")
     return (code != 0) + bool(lost) + (growth > MOST_GROWTH_MIB) + (not shown)
 
