@@ -1,4 +1,4 @@
-"""A project of your own out of this one, without the extras that you do not want.
+"""Your own project, made from this one, without the extras that you do not want.
 
     python new.py ../my-agent --without check standin
     make new DIR=../my-agent WITHOUT="check standin"

@@ -1,4 +1,4 @@
-"""Functions of yours that the agent may call: those under @tool, by their names, and no others."""
+"""Your functions, which the agent may call by their names: those with @tool, and no others."""
 
 from datetime import datetime
 from typing import Annotated

@@ -15,6 +15,6 @@ neither Azure nor a network. In reading order:
     speaker       the answer's pace and end (its events: reply, outputs; its tokens: usage)
     items         what was said and typed
     events        messages, ids and errors
-    faults/       what can go wrong, with `faults=["401"]` and `--fault 401`: the list; and how it does
+    faults/       what can go wrong (`faults=["401"]`, `--fault 401`): the list, and how it happens
     records       what clients did
 """

@@ -1,4 +1,4 @@
-"""Functions that an agent may call, and what it makes of a text for them: which, and with what."""
+"""The functions that a typed text asks for, and the arguments for them."""
 
 import json
 import re

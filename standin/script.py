@@ -1,4 +1,4 @@
-"""A conversation that was written beforehand, to be played: said, answered, said, answered.
+"""A conversation from a file, to be played: said, answered, said, answered.
 
 A script is a text file in UTF-8: a line `You: …`, then a line `Agent: …`, and so on. A line that is
 indented goes on with the one above; empty lines and those that begin with # do not count.

@@ -6,11 +6,11 @@
      (or a WAV file)                   ├── Conversation.handle(event) ◄── for event in connection
      transcript ◄── what was said ─────┘
 
-The core, in the order of the sound; `app` is how a person runs it, `extras` is what may be left out:
+The core, in the order of the sound; `app` is how a person runs it, `extras` is what you can leave out:
 
     errors        a failure, with its remedy and its exit code
     text          what may be shown: nothing that moves a cursor, and no secret
-    files         files of ours: new, and for their owner only
+    files         new files, for their owner only
     auth          who we are: tokens and headers
     service       where the agent lives: which agent, where the service answers, the URL
     audio         PCM16, 24 kHz, mono: what a source is, and how other formats become it
@@ -21,20 +21,20 @@ The core, in the order of the sound; `app` is how a person runs it, `extras` is 
     connection    one WebSocket that speaks dicts
     handshake     the way to the service: proxy, addresses, TLS, up to HTTP 101; and its limits
     tls           its TLS: whom it trusts, and how two threads share it
-    session       the session that the service is asked for, and what it is told in it
+    session       the session that we ask for, and the messages in it
     conversation  what the events mean, and what is answered
     toolcalls     what the agent does besides speaking
     playback      the agent's sound on its way out, and the account of what was really heard
     transcript    what was said, in the order in which it was said
     turns         who spoke when, how soon the answer was heard, who was cut off
     reconnect     one conversation over as many connections as it takes
-    library       one call holds a conversation, for programs of other people
+    library       one call that holds a conversation, for your own programs
     failures      what went wrong, why, and what to type next
 
-What the service does is cited by where it is told: [reference], [how-to], [agents] and [classic] are
+Statements about the service name their source: [reference], [how-to], [agents] and [classic] are
 Microsoft's pages voice-live-api-reference-2026-07-15, voice-live-how-to, how-to-voice-agent-integration and
 voice-live-agents-quickstart-classic, below https://learn.microsoft.com/azure/ai-services/speech-service/;
-[SDK] is the Python package azure-ai-voicelive 1.3.1; [reports] are those of other people who met it.
+[SDK] is the Python package azure-ai-voicelive 1.3.1; [reports] are by people who have seen it.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Files of ours: new, for their owner only, and written without anybody waiting for the disk."""
+"""New files, for their owner only, written so that nobody waits for the disk."""
 
 import errno
 import logging

@@ -1,4 +1,4 @@
-"""One call holds a conversation, with any source and sink, from any thread: for programs of other people."""
+"""One call that holds a conversation, with any source and sink, on any thread: for your own programs."""
 
 import threading
 import uuid

@@ -1,4 +1,4 @@
-"""What the service is asked for: a session, with a person's own fields over it; what it is told besides."""
+"""The session that we ask for, with your own fields over it, and the other messages to the service."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""Events that are none, or broken, or hostile: what a client must survive, at the cost of that event.
+"""Broken and hostile events: a client must survive them, and lose only that event.
 
 The frames themselves are in order: a broken one ends a WebSocket, and nothing is left to survive.
 """

@@ -1,4 +1,4 @@
-"""An agent whose session is stored with it: what of a `session.update` it refuses, as users reported it."""
+"""An agent whose session is stored with it: what of a `session.update` it refuses, as reported."""
 
 from collections.abc import Mapping
 

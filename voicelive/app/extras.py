@@ -1,4 +1,4 @@
-"""What may be left out, and where it takes part: each is one module that offers an `EXTRA`."""
+"""What you can leave out, and where it takes part: each extra is a module with an `EXTRA`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # not at run time, so that --help need not wait for numpy
 EXTRAS: tuple[str, ...] = (
     # To leave one out, delete its line here, its module and its folder of tests: `make new` does.
     "voicelive.extras.demo",  # the stand-in in place of the service
-    "voicelive.extras.check",  # what is missing before one can talk
+    "voicelive.extras.check",  # what is missing before you can talk
     "voicelive.extras.init",  # asks for the values that an agent needs, and writes .env
     "voicelive.extras.recording",  # sound and turns, in two files
     "voicelive.extras.export",  # what was said in a recording, to read or as subtitles

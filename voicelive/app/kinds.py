@@ -1,4 +1,4 @@
-"""A kind of agent, all of it: how a fourth one is added is to write one of these."""
+"""A kind of agent. To add another kind, write one of these."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

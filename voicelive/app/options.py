@@ -1,4 +1,4 @@
-"""What a command is given besides the settings: one field with a help is one option."""
+"""What a command takes besides the settings: each field with a help is an option."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ class Options:
     sample: Path | None = None  # in the demo, where the flags are all; speaks where there is no microphone
     session: Annotated[Path | None, "JSON file of session fields, merged over the default."] = None
     session_from: Annotated[
-        Literal["default", "agent"], "`agent`: the session that is stored with it, and yours over that."
+        Literal["default", "agent"], "`agent`: the session stored with it, with yours merged over it."
     ] = "default"
     interim: Annotated[bool, "Let the service say a few words when the agent takes long."] = False
     push_to_talk: Annotated[bool, "You begin and end each turn, with the space bar or Enter."] = False
@@ -29,7 +29,7 @@ class Options:
     input_channel: Annotated[int | None, "Channel of the microphone or file, from 1; else the loudest."] = (
         None
     )
-    no_mic: Annotated[bool, "Type only; ends when stdin ends and all has been heard."] = False
+    no_mic: Annotated[bool, "Type only; ends when stdin ends and everything was heard."] = False
 
 
 @dataclass(frozen=True)

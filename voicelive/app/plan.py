@@ -1,4 +1,4 @@
-"""What a run is to be: all that is decided before anything is opened."""
+"""The plan of a run: everything that is decided before anything is opened."""
 
 import json
 import re

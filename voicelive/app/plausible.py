@@ -1,4 +1,4 @@
-"""Values that are plainly not what they are set as: caught before a service is asked."""
+"""Values that are clearly something else, caught before the service is asked."""
 
 import re
 from collections.abc import Callable, Iterable

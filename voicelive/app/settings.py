@@ -1,4 +1,4 @@
-"""Settings: the value of each, where it came from, and all that is wrong with them at once."""
+"""Settings: the value of each, where it came from, and everything that is wrong with them, at once."""
 
 import os
 import re
@@ -56,7 +56,7 @@ AGENT_NAME = Setting(
     meant=plausible.agent_name,
 )
 AGENT_VERSION = Setting(
-    "agent_version", "Its version; else the latest.", ("AI_FOUNDRY_AGENT_VERSION", "AGENT_VERSION")
+    "agent_version", "Version of the agent; else the latest.", ("AI_FOUNDRY_AGENT_VERSION", "AGENT_VERSION")
 )
 CONVERSATION_ID = Setting(
     "conversation_id",

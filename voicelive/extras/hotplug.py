@@ -1,4 +1,4 @@
-"""Who looks after the sound cards of a run: what is lost is looked for again."""
+"""Looks after the sound cards of a run, and looks again for one that is lost."""
 
 import ctypes
 import logging

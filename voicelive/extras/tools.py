@@ -1,4 +1,4 @@
-"""Functions of yours that the agent may call: those in tools.py under @tool, and no others."""
+"""Your functions, which the agent may call: those in tools.py with @tool, and no others."""
 
 import importlib.util
 import inspect

@@ -1,4 +1,4 @@
-"""`check`: what is missing before one can talk, row by row (rows, service), and how it is shown (report)."""
+"""`check`: what is missing before you can talk, row by row (rows, service), and how it is shown (report)."""
 
 from collections.abc import Sequence
 from dataclasses import fields

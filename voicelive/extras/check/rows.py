@@ -1,4 +1,4 @@
-"""What is missing before one can talk: settings, sound, sign-in, network, service, in this order.
+"""What is missing before you can talk: settings, sound, sign-in, network, service, in this order.
 
 Every row looks through the very piece that a conversation uses, and fails in its words.
 """
