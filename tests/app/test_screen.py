@@ -74,6 +74,12 @@ def test_characters_of_two_columns_are_broken_anywhere_and_accents_take_none() -
     )
 
 
+def test_an_emoji_of_several_characters_is_not_torn() -> None:
+    family, thumb = "\U0001f469\u200d\U0001f469\u200d\U0001f467", "\U0001f44d\U0001f3fd"
+
+    assert Wrap(lambda: 8)(f"a {family} {thumb} b\n") == f"a {family}\n{thumb} b\n"
+
+
 def test_a_word_that_fills_its_row_is_followed_by_a_row_without_a_space_before_it() -> None:
     assert Wrap(lambda: 6)("ab cde fg\n") == "ab cde\nfg\n"
     assert Wrap(lambda: 3)("abcdefg hi\n") == "abcdefg\nhi\n"

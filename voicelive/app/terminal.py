@@ -28,6 +28,8 @@ LIVE_KEYS = """Without Enter:
   Ctrl-Z          suspend the program (fg resumes it)"""
 PUSH_KEYS = """On an empty line:
   {key:16}begin a turn or end it"""
+_MAYBE_WIDE = r"[\u1100-\uffff\U00010000-\U0010ffff]"
+_GOES_ON = rf"[\ufe0f\U0001f3fb-\U0001f3ff]|\u200d{_MAYBE_WIDE}"  # one emoji with the one before
 _WORDS = re.compile(r"(?:`[^`]*`|[^ ])+")
 PASTE_S = 0.05  # lines that follow each other so soon were not typed
 
@@ -97,7 +99,7 @@ class Wrap:
     def __call__(self, text: str) -> str:
         """The next piece, as far as it can be shown."""
         out = []
-        for part in re.split(r"([ \n]|[\u1100-\uffff\U00010000-\U0010ffff])", text):
+        for part in re.split(rf"([ \n]|{_MAYBE_WIDE}(?:{_GOES_ON})*)", text):
             if part == "\n":
                 out += [self._end_word(), "\n"]
                 self._column, self._spaces = 0, ""
@@ -146,7 +148,7 @@ def width(text: str) -> int:
 
 def cells(character: str) -> int:
     """How many columns of a terminal a character takes."""
-    if unicodedata.combining(character):
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # accents, and what joins two emoji
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 

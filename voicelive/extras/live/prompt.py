@@ -3,6 +3,7 @@
 import _thread
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -25,6 +26,9 @@ from voicelive.app.terminal import Wrap, cells, forget_typed
 
 log = logging.getLogger(__name__)
 
+# What joins emoji, colours them, or makes flags: how wide that is, terminals disagree. In the line as it is
+# printed in the end nothing is missing.
+UNSURE = re.compile(r"[\u200d\ufe0f\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]")
 REFRESH_S = 0.2
 ESCAPE_S = 0.05  # for so long what follows Esc belongs to it: an arrow key, say
 MOST_TYPED_ROWS = 5
@@ -179,7 +183,8 @@ def arranged(open_line: Callable[[], str], status: Callable[[int], str], typed: 
 
     def newest() -> StyleAndTextTuples:
         size = get_app().output.get_size()
-        wrapped = Wrap(lambda: size.columns)(open_line() + "\n").rstrip("\n")
+        line = UNSURE.sub("", open_line())
+        wrapped = Wrap(lambda: size.columns)(f"{line}\n").rstrip("\n")
         others = entry_rows() + 2  # one for the status, and one above: from the first on, tmux keeps a copy
         text = last_rows(wrapped, size.columns, max(1, size.rows - others))
         name, colon, _ = wrapped.partition(": ")
