@@ -9,7 +9,7 @@ EXIT_NO_ACCESS = 4
 
 @dataclass(eq=False)
 class VoiceLiveError(Exception):
-    """A failure that a person can mend."""
+    """A failure that a person can do something about."""
 
     message: str
     """What happened, and why."""

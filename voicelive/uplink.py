@@ -25,7 +25,7 @@ Stage = Callable[[Iterator[bytes]], Iterator[bytes]]
 class Uplink:
     """Carries the source's blocks, stage by stage, to `send`, on a thread of its own, until `over` is set.
 
-    Where the source ends, silence goes on, for the service counts time by what it hears.
+    When the source ends, silence goes on, because the service counts time by what it hears.
     """
 
     source: Source

@@ -1,4 +1,4 @@
-"""The seven changes that people make, tried from the document itself: each in a copy of this folder."""
+"""The changes that people make, tried from the document itself: each in a copy of this folder."""
 
 import os
 import re

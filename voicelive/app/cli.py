@@ -130,7 +130,7 @@ def failures_told() -> Iterator[None]:
 
 
 def give_up_unread() -> None:
-    """Drop what nobody takes: Python would try again at its end, and exit with 120 for it."""
+    """Drop what cannot be written: Python would try again at its end, and exit with 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -212,7 +212,7 @@ def make_plan(kind: AgentKind, options: Options) -> "Plan":
     target = kind.find_target(settings)
     service = find_service(settings, target)
     settings.look_for_misspelt()
-    settings.find(API_KEY)  # is told with the others where it cannot be one
+    settings.find(API_KEY)  # reported with the others if it cannot be a key
     first_message = find_session(settings, options, service, target)
     with suppress(OSError):  # one that does not exist is not the other
         if options.input and options.output and options.input.samefile(options.output):
@@ -232,7 +232,7 @@ def find_session(
 ) -> dict[str, Any]:
     """The session.update; what its api-version, or the voice, cannot do is said, and left out.
 
-    Raises VoiceLiveError (exit code 2) for a file of session fields that is none.
+    Raises VoiceLiveError (exit code 2) if the file has no session fields.
     """
     from voicelive.app.plan import find_echo, read_overrides
     from voicelive.session import INTERIM_SINCE, PUSH_TO_TALK, session_update, speaks

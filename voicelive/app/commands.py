@@ -16,7 +16,7 @@ from voicelive.text import printable
 
 
 def add_to(app: typer.Typer, *kinds: AgentKind) -> None:
-    """Add them all to the app of a script; the first kind is meant where none is named."""
+    """Add them all to the app of a script; the first kind is the default."""
     for kind in kinds:
         cli.add_kind(app, kind)
     add_run(app, *kinds)

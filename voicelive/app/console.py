@@ -25,7 +25,7 @@ from voicelive.turns import Usage
 from voicelive.uplink import Meter, Mute
 
 REPEAT_S = 0.05  # a key that is held down repeats itself so soon
-PATIENCE_S = 1.0  # with what the agent does in silence, before it is told
+PATIENCE_S = 1.0  # of silent work of the agent, before the person is told
 HEARS_ITSELF = (
     "The agent seems to hear itself through the microphone: use a headset, turn the loudspeaker "
     "down, or try --echo-cancellation client."
@@ -82,7 +82,7 @@ class Console:
             self.screen.settle()
 
     def _look_for_trouble(self) -> None:
-        """Tell what a person with a sound card can mend, once."""
+        """Tell once about trouble that a person with a sound card can fix."""
         if not isinstance(self.link.source, Microphone):
             return
         if self._openings != self.link.source.stream.openings:

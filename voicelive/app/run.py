@@ -148,7 +148,7 @@ def new_conversation(
     sink: Playback,
     parts: Sequence[Part],
 ) -> Conversation:
-    """Its books, and what it means to the speaker, the screen and the log."""
+    """The conversation, its account of the turns, and what it does to speaker, screen and log."""
 
     def keep(turn: Turn) -> None:
         for part in parts:
@@ -168,7 +168,7 @@ def new_conversation(
 
 
 def while_talking(conversation: Conversation) -> list[Stage]:
-    """None, or for push to talk the one that lets pass what belongs to a turn.
+    """Nothing, or for push to talk the stage that only passes the sound of a turn.
 
     All does, where the service has refused to do without its own turn detection.
     """

@@ -75,7 +75,7 @@ class Screen:
 
     The last line of what was said stays open until it is whole: on a terminal it grows word by word,
     elsewhere it is written when it ends. With a prompt it stands there while it grows, and until the next
-    line comes, for a mark may still follow.
+    line comes, because a mark may still follow.
     """
 
     def __init__(self, redact: Redactor) -> None:
@@ -108,7 +108,7 @@ class Screen:
             self._prompt = prompt
 
     def hide_prompt(self) -> None:
-        """From now on there is none, but for what it has still to print."""
+        """From now on there is no prompt; it only prints what it still has."""
         with self._lock:
             self.close_line()
             self._prompt = None

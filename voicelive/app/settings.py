@@ -211,7 +211,7 @@ class Settings:
         }
 
     def pass_on(self, variables: MutableMapping[str, str]) -> None:
-        """Let those of them that stand in .env alone count for this process, whose `variables` these are."""
+        """Let those that only .env has count for this process; `variables` are its own."""
         for name, place in self.of_libraries().items():
             if place == ".env":
                 variables[name] = self._env_file[name]
@@ -252,7 +252,7 @@ def is_read_by_others(path: Path) -> bool:
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """What stands in a .env file; {} where there is none.
+    """The variables of a .env file; {} if there is no file.
 
     Raises VoiceLiveError (exit code 2) for one that cannot be read.
     """

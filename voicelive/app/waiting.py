@@ -8,7 +8,7 @@ from collections.abc import Callable
 from voicelive.app.options import SOURCE, RunOptions
 from voicelive.errors import VoiceLiveError
 
-RETRY_S = 2.0  # nobody tells of a new card: PortAudio sees those alone that are there when it starts
+RETRY_S = 2.0  # no event tells of a new card: PortAudio only sees cards that exist when it starts
 TRIAL_TIMEOUT_S = 10.0
 
 

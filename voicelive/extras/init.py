@@ -76,7 +76,7 @@ def asked(given: dict[Setting, str]) -> dict[Setting, str]:
     """A usable value for each setting: the one that is given, else what is answered; asked again while it
     cannot be. The address of a project answers for its name, too.
 
-    Raises VoiceLiveError (exit code 2) for a given one that cannot be, and typer.Abort where nobody answers.
+    Raises VoiceLiveError (exit code 2) for a given value that is wrong, and typer.Abort if nobody answers.
     """
     values: dict[Setting, str] = {}
     for setting, value in given.items():
@@ -114,7 +114,7 @@ def taken_apart(setting: Setting, value: str) -> dict[Setting, str]:
 
 
 def write(path: Path, values: dict[str, str]) -> None:
-    """Put the values into .env, made of .env.example where there is none, for its owner only.
+    """Put the values into .env, for its owner only; a new one is made from .env.example.
 
     Raises VoiceLiveError (exit code 2) where it cannot be written.
     """

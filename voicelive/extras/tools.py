@@ -140,7 +140,7 @@ class Toolbox:
         return True
 
     def _attend(self, found: Tool, call: "FunctionCall", answer: "Answer") -> None:
-        """See to it that a call is answered, whatever becomes of it."""
+        """Make sure that a call is answered, whatever happens to it."""
         results: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()  # what _work comes to: one pair
         problem = f"{call.name} has too many calls at once"
         output = ""
@@ -185,7 +185,7 @@ def for_session(tools: Iterable[Tool]) -> list[dict[str, Any]]:
 
 
 def load(path: Path) -> list[Tool]:
-    """What a file registers; nothing where there is none.
+    """The functions that a file registers; none if there is no file.
 
     Raises VoiceLiveError (exit code 2) for one that fails.
     """
@@ -291,7 +291,7 @@ def _fitted_to_one(value: object, kinds: Iterable[Any], what: str) -> object:
 
 class _Tools(Extra):
     def session_fields(self, target: AgentTarget) -> dict[str, Any]:
-        """A model is told what there is; an agent knows."""
+        """A model must be told about the functions; an agent knows them."""
         found = load(ROOT / "tools.py") if "model" in target.query else []
         return {"tools": for_session(found)} if found else {}
 

@@ -89,7 +89,7 @@ class Report:
         self._print(row)
 
     def _fitted(self, text: str, beside: int = 0) -> str:
-        """The text in rows beside something that takes so many columns; as it is where it is no terminal."""
+        """The text in rows, `beside` columns narrower; unchanged if there is no terminal."""
         return wrapped(text, self._console.width - beside) if self._console.is_terminal else text
 
     def _is_too_wide(self, rows: list[str], beside: int) -> bool:

@@ -72,7 +72,7 @@ def check_all(plan: Plan, tone: bool, hello: bool) -> int:
 
 
 def check_settings(report: Report, plan: Plan) -> bool:
-    """A row for each that is set, and one for all that are missing or impossible; whether none is."""
+    """A row for each setting, and one for all that are missing or wrong; whether none is."""
     for setting, found in plan.settings.found.items():
         name = setting.name.replace("_", " ")
         if found.value:

@@ -8,7 +8,7 @@ from voicelive.session import ECHO, Message, Offer
 if TYPE_CHECKING:  # and late below: signing in need not wait for numpy
     from voicelive.app.played import Played
 
-LEAD_S = 0.005  # what was played comes so much early, for an echo must lie behind it
+LEAD_S = 0.005  # what was played comes this much early, because an echo must be later
 FIELDS: Message = {  # of the session [how-to]
     "input_audio_echo_cancellation": {
         "type": "server_echo_cancellation",

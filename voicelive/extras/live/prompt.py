@@ -77,7 +77,7 @@ class LivePrompt:
         self._app.invalidate()
 
     def close(self) -> None:
-        """Take the prompt away, and leave the terminal as it was: from now on no signal hinders that."""
+        """Remove the prompt, and restore the terminal; from now on no signal can prevent that."""
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
             if number := getattr(signal, name, None):
                 signal.signal(number, signal.SIG_IGN)
