@@ -14,6 +14,7 @@ from voicelive.text import brief, indented, printable
 LATE_S = 2.0  # for so long a missing line of the user's holds the answer
 HELD_S = 4.0  # for so long any line holds what was said; after that it is in the log, too, as far as it is
 REMEMBERED = 100  # lines of which the order is known
+MOST_WAITING = 1000  # lines that hold others; of more, the first let them pass
 MOST_CHARACTERS = 300_000  # of a line: more is no speech, and hiding secrets in it takes its time
 OF_SECRETS = ascii_letters + digits + punctuation  # what may go on after such is not written in two parts
 
@@ -214,10 +215,12 @@ class Transcript:
             del self._lines[line.item_id]
 
     def _holds_too_long(self, line: _Line) -> bool:
-        """Whether words of others have waited for this line for too long."""
+        """Whether others have waited for this line for too long, or are too many."""
         while self._worded and not self._worded[0].waits:
             self._worded.popleft()
         held = next((other for other in self._worded if other.waits and other is not line), None)
+        if len(self._waiting) > MOST_WAITING:
+            return True
         if held is None:
             return False
         now = time.monotonic()

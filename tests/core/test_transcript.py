@@ -271,3 +271,15 @@ def test_a_hundred_thousand_pieces_take_a_second(written: Written) -> None:
 
     assert time.monotonic() - began < 10
     assert written.log.getvalue().count("word ") == 100_001
+
+
+def test_of_lines_that_never_get_words_only_the_newest_are_remembered(written: Written) -> None:
+    for number in range(5 * module.MOST_WAITING):
+        written.transcript.expect(f"u{number}", USER)
+    written.transcript.release_late()
+
+    remembered = len(written.transcript._lines)
+    assert remembered <= module.MOST_WAITING + module.REMEMBERED
+    written.transcript.finish(f"u{5 * module.MOST_WAITING - 1}", USER, "Hello.")
+    written.transcript.close()
+    assert written.log.getvalue().startswith("User Input:\tHello.")
