@@ -15,6 +15,7 @@ from voicelive.errors import VoiceLiveError
 RAMP_FRAMES = SAMPLE_RATE // 250  # 4 ms: heard as silence at once, and not as a click
 REBUFFER_BYTES = SAMPLE_RATE // 25 * FRAME_BYTES  # 40 ms, gathered after an underrun, against stutter
 PIECE_BYTES = 10 * BYTES_A_SECOND  # 10 s: more is not copied while the sound card waits
+MOST_WAITING_BYTES = 1800 * BYTES_A_SECOND  # half an hour, 86 MB: what comes on top of it is left out
 PLAYED_PIECES = 2048  # are kept for who puts them beside what is heard: some seconds
 ACCOUNTS = 256  # so many items are remembered
 
@@ -48,6 +49,7 @@ class Playback:
         self.underruns = 0  # times that an item's sound came too late to go on without a gap
         self._lock = threading.Lock()  # guards what follows; held to copy a delta, or a block, at most
         self._waiting: deque[tuple[Account, bytearray]] = deque()  # sound, never empty, and whose it is
+        self._waiting_bytes = 0  # of it
         self._accounts: dict[str, Account] = {}  # by item
         self._lead = memoryview(b"")  # heard before all else: the end of what was cut off, or silence
         self._current: Account | None = None  # of the item that was heard last; None once it was cut off
@@ -56,14 +58,16 @@ class Playback:
         self._idle.set()
 
     def play(self, pcm: bytes, item_id: str) -> None:
-        """Append PCM16, 24 kHz, mono, of any length. A frame may be torn apart between two pieces."""
+        """Append PCM16, 24 kHz, mono, of any length, unless MOST_WAITING_BYTES wait already. A frame may be
+        torn apart between two pieces.
+        """
         if len(pcm) % FRAME_BYTES:  # two such in a row belong together; a single one loses its last byte
             pcm = self._half_frame + pcm
             end = len(pcm) - len(pcm) % FRAME_BYTES
             pcm, self._half_frame = pcm[:end], pcm[end:]
         elif pcm:
             self._half_frame = b""
-        if not pcm:
+        if not pcm or self._waiting_bytes + len(pcm) > MOST_WAITING_BYTES:
             return
         pieces = [bytearray(pcm[at : at + PIECE_BYTES]) for at in range(0, len(pcm), PIECE_BYTES)]
         with self._lock:
@@ -79,6 +83,7 @@ class Playback:
             else:
                 self._waiting.extend((account, piece) for piece in pieces)
             account.received += len(pcm) // FRAME_BYTES
+            self._waiting_bytes += len(pcm)
             self._idle.clear()
 
     def interrupt(self) -> list[Account]:
@@ -94,6 +99,7 @@ class Playback:
                 self._lead = fade_out(pcm[: RAMP_FRAMES * FRAME_BYTES])
                 account.heard += len(self._lead) // FRAME_BYTES
             self._waiting.clear()
+            self._waiting_bytes = 0
             self._current, self._half_frame = None, b""
             return list({account.item_id: replace(account) for account in cut_off}.values())
 
@@ -112,6 +118,7 @@ class Playback:
                 out[filled : filled + size] = pcm[:size]
                 del pcm[:size]  # moves nothing: a bytearray remembers where it begins
                 filled += size
+                self._waiting_bytes -= size
                 account.heard += size // FRAME_BYTES
                 first_at = (sounds_at or time.monotonic()) + (filled - size) / BYTES_A_SECOND
                 account.began_at = account.began_at or first_at

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from voicelive import playback as module
 from voicelive.playback import RAMP_FRAMES, REBUFFER_BYTES, Playback
 
 LOUD = 10_000
@@ -173,3 +174,18 @@ def test_small_pieces_are_gathered_and_heard_in_order() -> None:
     for first in range(0, 1_000, 2):
         playback.render(memoryview(out))
         assert out == bytes([first % 256]) * 4_800 + bytes([(first + 1) % 256]) * 4_800
+
+
+def test_no_more_sound_is_kept_than_anybody_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING_BYTES", 2 * 10_000)
+    playback = Playback()
+    for level in range(1, 5):
+        playback.play(pcm(4_000, level), "a")
+    heard = render(playback, 4_000)
+    playback.play(pcm(4_000, 5), "a")
+
+    assert heard + render(playback, 12_000) == [1] * 4_000 + [2] * 4_000 + [5] * 4_000 + [0] * 4_000
+    assert playback.account("a").received == 12_000
+    playback.interrupt()
+    playback.play(pcm(10_000), "b")
+    assert playback.account("b").received == 10_000
