@@ -163,6 +163,16 @@ def test_the_summary_counts() -> None:
     assert second.startswith("First sound after 0.")
 
 
+def test_the_name_of_an_event_is_a_part_of_one_line() -> None:
+    shown: list[str] = []
+    events = Events(shown.append)
+    events.show("a\nTool: b")
+    events.show("c" * 1_000_000)
+
+    assert shown[0] == "Received event: a Tool: b"
+    assert len(shown[1]) < 3000
+
+
 def test_deltas_in_a_row_are_one_line_for_each_kind() -> None:
     shown: list[str] = []
     events = Events(shown.append)

@@ -28,7 +28,7 @@ from voicelive.library import Connector
 from voicelive.playback import Playback, kept
 from voicelive.reconnect import Link
 from voicelive.soundcard import Microphone, Speaker
-from voicelive.text import Redactor, printable, shown
+from voicelive.text import Redactor, in_one_line, printable, shown
 from voicelive.transcript import Transcript
 from voicelive.turns import Turn, Turns
 from voicelive.uplink import Meter, Mute, Stage, only_while
@@ -205,6 +205,7 @@ class Events:
 
     def show(self, kind: str) -> None:
         """The next event."""
+        kind = in_one_line(kind)
         if kind.endswith(".delta"):
             self._deltas[kind] = self._deltas.get(kind, 0) + 1
             return
