@@ -225,7 +225,8 @@ class ToolCalls:
 
     def _decide(self, agrees: bool) -> None:
         approval = self._questions[0]
-        self._transcript.finish(approval.id, TOOL, f"{approval} ({'approved' if agrees else 'denied'})")
+        decision = f"{approval} ({'approved' if agrees else 'denied'})"
+        self._transcript.finish(f"{approval.id} decision", TOOL, decision)  # the item itself ends sooner
         self.replies.append(session.approval(approval.id, agrees))
         if agrees:
             self._approved.add(approval.id)

@@ -63,3 +63,24 @@ def test_the_agent_s_own_session_is_left_to_it(logs: Path) -> None:
 
     assert program.process.returncode == 0, program.stderr
     assert "Agent: You wrote" in program.stdout
+
+
+@pytest.mark.parametrize("said, decision", [("y", "approved"), ("n", "denied")])
+def test_what_a_person_says_to_a_tool_that_asks_is_shown_and_logged(
+    logs: Path, said: str, decision: str
+) -> None:
+    with StandIn(faults=["mcp-approval"], pace=20) as service:
+        arguments = ("project", "--endpoint", service.endpoint, *NAMED, "--no-mic", "--output", os.devnull)
+        program = Program(*arguments, log_dir=logs)
+        program.wait_for(lambda: "Type, and press Enter." in program.stderr)
+        program.type("Hello")
+        program.wait_for(lambda: "Type y or n, then Enter." in program.stderr)
+        program.wait_for(lambda: '"response.done"' in program.technical_log)  # a person thinks it over
+        program.type(said)
+        program.wait_for(lambda: "Agent: " in program.stdout)
+        program.type("q")
+        assert program.wait() == 0
+
+    decided = f'microsoft_docs_search(query="voice live") of azure_doc ({decision})'
+    assert f"Tool: {decided}\nAgent: " in program.stdout
+    assert f"Agent Tool Call:\t{decided}\n" in program.conversation_log
