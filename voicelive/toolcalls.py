@@ -18,7 +18,8 @@ from voicelive.transcript import TOOL, Transcript
 log = logging.getLogger(__name__)
 
 SHOWN_CHARACTERS = 200  # of a call's arguments
-KNOWN_ITEMS = 64  # so many calls are remembered
+KNOWN_ITEMS = 64  # so many calls are remembered, approved, asked about, under way
+MOST_REPLIES = 256  # that wait until no response runs
 
 Approve = Literal["none", "ask", "all"]
 
@@ -81,7 +82,7 @@ class ToolCalls:
         """The newest; may be read without the lock."""
         self.waiting: dict[str, FunctionCall] = {}
         """Calls that have no output yet, by id."""
-        self.replies: list[Message] = []
+        self.replies: deque[Message] = deque(maxlen=MOST_REPLIES)
         """For the service, as soon as it may be told."""
         self.owes_words = False
         """After these, or what the service itself has run, the agent is to be asked to go on."""
@@ -94,7 +95,7 @@ class ToolCalls:
         self._seen: deque[str] = deque(maxlen=KNOWN_ITEMS)  # ids: the service tells most things twice
         self._items: dict[str, Message] = {}  # what the service runs itself, by item
         self._questions: deque[Approval] = deque()  # the first one is asked
-        self._approved: set[str] = set()  # requests, until their call begins
+        self._approved: deque[str] = deque(maxlen=KNOWN_ITEMS)  # requests, until their call begins
         self._doing: dict[str, Activity] = {}  # by item
         self._failed: dict[str, str] = {}  # calls whose reason may still come: what failed, by item
 
@@ -152,7 +153,8 @@ class ToolCalls:
                     self._ask(Approval(item_id, server, tool, arguments))
             case {"type": "mcp_call" | "mcp_list_tools", "id": str(item_id)}:
                 self._items[item_id] = item
-                self._approved.discard(str(item.get("approval_request_id")))
+                if (request := str(item.get("approval_request_id"))) in self._approved:
+                    self._approved.remove(request)
                 if is_whole and (error := item.get("error")):
                     self._failed.pop(item_id, None)
                     self._note(
@@ -199,6 +201,8 @@ class ToolCalls:
             answer(json.dumps({"error": f"{call.name} is not available here."}))
 
     def _ask(self, approval: Approval) -> None:
+        if len(self._questions) == KNOWN_ITEMS:  # nobody is there, as it seems
+            self.decide(False)
         self._questions.append(approval)
         if self._approve != "ask":
             self._decide(self._approve == "all")
@@ -229,7 +233,7 @@ class ToolCalls:
         self._transcript.finish(f"{approval.id} decision", TOOL, decision)  # the item itself ends sooner
         self.replies.append(session.approval(approval.id, agrees))
         if agrees:
-            self._approved.add(approval.id)
+            self._approved.append(approval.id)
         else:
             self.owes_words = True
         self._questions.popleft()
@@ -258,6 +262,8 @@ class ToolCalls:
     def _begin(self, item: str, what: str, response: str) -> None:
         if item not in self._doing:
             self._doing[item] = self.activity = Activity(what, response)
+            if len(self._doing) > KNOWN_ITEMS:  # its end is lost
+                del self._doing[next(iter(self._doing))]
 
     def _end(self, is_over: Callable[[str, Activity], bool]) -> None:
         self._doing = {item: doing for item, doing in self._doing.items() if not is_over(item, doing)}

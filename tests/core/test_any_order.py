@@ -455,6 +455,14 @@ def any_events(seed: int, how_many: int) -> Iterator[Event]:
         lambda response, item, user, text: {"type": "input_audio_buffer.committed", "item_id": user},
         lambda response, item, user, text: transcribed(user, text),
         lambda response, item, user, text: item_created(user, "user", item, text),
+        lambda response, item, user, text: item_done(response, called(f"c{item}", "f", text)),
+        lambda response, item, user, text: item_done(response, asks_first(f"p{item}", text)),
+        lambda response, item, user, text: {
+            "type": "response.mcp_call.in_progress",
+            "item_id": f"t{item}",
+            "response_id": response,
+        },
+        lambda response, item, user, text: {"type": "response.mcp_call.failed", "item_id": f"t{item}"},
         *[lambda response, item, user, text: words(text, response, item)] * 6,
     ]
     for number in range(how_many):
@@ -475,7 +483,13 @@ def test_a_hundred_thousand_events_take_time_and_memory_in_proportion(
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
     took: list[float] = []
     kept: list[int] = []
-    held = Held(is_current=True)
+    answers: list[Answer] = []
+
+    def run(call: FunctionCall, answer: Answer) -> bool:
+        answers.append(answer)
+        return True
+
+    held = Held(is_current=True, run_function=run, approve="ask")
     held.handle(UPDATED)
     events = any_events(seed=1, how_many=100_000)
     for _ in range(4):
@@ -484,6 +498,10 @@ def test_a_hundred_thousand_events_take_time_and_memory_in_proportion(
             clock.now += 0.02
             held.conversation.handle(event)
             if number % 10 == 0:
+                if number % 50 == 0:  # a person is slower than such a service
+                    held.conversation.decide(number % 100 == 0)
+                while answers:
+                    answers.pop()("it")
                 held.render(240)
                 held.transcript.release_late()
                 held.turns.settle(held.playback.wait_until_heard(0))
