@@ -45,7 +45,7 @@ class _Line:
     late: bool = False  # others were let pass
     waits: bool = True  # it is not through, nor let others pass
     since: float = field(default_factory=time.monotonic)
-    words_since: float = 0.0  # that are not in the log
+    words_since: float = 0.0  # that are not in the log, or whose end is not
 
 
 class Screen(Protocol):
@@ -81,7 +81,9 @@ class Transcript:
         self._lock = threading.Lock()  # guards the lines: the reader adds, the main thread releases
         self._lines: dict[str, _Line] = {}  # by item, the newest
         self._waiting: deque[_Line] = deque()  # of these, in spoken order: those that are not through
-        self._worded: deque[_Line] = deque()  # those that waited when they got words, in this order
+        self._worded: deque[tuple[float, _Line]] = (
+            deque()
+        )  # since when, in this order, words waited, and whose
         self._through: deque[_Line] = deque()  # the newest that do not wait any more
         self._last: _Line | None = None  # at the end of the log, where a mark can still follow
         self._line_break = ""  # what is to come before the next line of the log
@@ -117,11 +119,15 @@ class Transcript:
             # What is on the screen already cannot be taken back: it is completed, not corrected.
             shown = "".join(line.pieces[: line.shown])
             if whole and not is_cut_off and whole.startswith(shown):
+                waits_since = line.words_since if line.logged < len(line.pieces) else 0.0
                 del line.pieces[line.shown :]
                 line.characters = len(shown)
                 self._extend(line, whole[len(shown) :])
+                line.words_since = waits_since or line.words_since
             line.is_whole = True
             self._wait_again(line)
+            if line.pieces and line.logged == len(line.pieces):
+                self._wait_from_now(line)
             self._advance()
 
     def interrupt(self, item_id: str) -> None:
@@ -179,10 +185,8 @@ class Transcript:
         line.characters += len(text)
         if text := brief(text, room) if room > 0 else "":
             self._wait_again(line)
-            if not line.pieces:
-                self._worded.append(line)
             if line.logged == len(line.pieces):
-                line.words_since = time.monotonic()
+                self._wait_from_now(line)
             line.pieces.append(text)
 
     def _wait_again(self, line: _Line) -> None:
@@ -190,6 +194,10 @@ class Transcript:
         if not line.waits:
             line.waits = True
             self._waiting.appendleft(line)
+
+    def _wait_from_now(self, line: _Line) -> None:
+        line.words_since = time.monotonic()
+        self._worded.append((line.words_since, line))
 
     def _advance(self) -> None:
         """Show and write as much as the order allows."""
@@ -216,15 +224,15 @@ class Transcript:
 
     def _holds_too_long(self, line: _Line) -> bool:
         """Whether others have waited for this line for too long, or are too many."""
-        while self._worded and not self._worded[0].waits:
+        while self._worded and not _is_held(*self._worded[0]):
             self._worded.popleft()
-        held = next((other for other in self._worded if other.waits and other is not line), None)
         if len(self._waiting) > MOST_WAITING:
             return True
-        if held is None:
+        others = (since for since, other in self._worded if other is not line and _is_held(since, other))
+        if (held_since := next(others, None)) is None:
             return False
         now = time.monotonic()
-        return (line.kind == USER and now - line.since > LATE_S) or now - held.words_since > HELD_S
+        return (line.kind == USER and now - line.since > LATE_S) or now - held_since > HELD_S
 
     def _show(self, line: _Line) -> None:
         """Bring what is new of a line to the screen."""
@@ -252,7 +260,9 @@ class Transcript:
         if words := text.rstrip(OF_SECRETS):
             line.pieces[line.logged :] = [words]
             self._log_words(line)
-            line.pieces += filter(None, [text[len(words) :]])
+            if rest := text[len(words) :]:
+                line.pieces.append(rest)
+                self._wait_from_now(line)
             line.shown = len(line.pieces)
 
     def _log_words(self, line: _Line, mark: str = "") -> bool:
@@ -281,3 +291,8 @@ class Transcript:
         """Write a line without its line break, so that a mark can still follow."""
         self._write_log(self._line_break + indented(text))
         self._line_break, self._last = "\n", None
+
+
+def _is_held(since: float, line: _Line) -> bool:
+    """Whether words that waited since then still do, or the end of their line."""
+    return line.waits and line.words_since == since and (line.is_whole or line.logged < len(line.pieces))

@@ -3,6 +3,8 @@
 import io
 import re
 import time
+from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from held import Shown
@@ -258,6 +260,54 @@ def test_a_long_line_is_in_the_log_word_by_word_before_it_is_whole(
 
     assert written.log.getvalue() == "Agent Audio Response:\tOnce upon a time."
     assert written.shown == "Agent: Once upon a time.\n"
+
+
+def logged_at(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[Transcript], None]) -> list[str]:
+    """The log after each step, three seconds after the one before."""
+    written, now = Written(), 1_000.0
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    logs = []
+    for step in steps:
+        step(written.transcript)
+        written.transcript.release_late()
+        logs.append(written.log.getvalue())
+        now += 3.0
+    return logs
+
+
+def test_words_that_are_held_do_not_wait_anew_when_their_line_is_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def begin(transcript: Transcript) -> None:
+        transcript.add("a1", AGENT_AUDIO, "One ")  # of an item that breaks off
+        transcript.add("a2", AGENT_AUDIO, "Two ")
+
+    logs = logged_at(
+        monkeypatch,
+        begin,
+        lambda transcript: transcript.finish("a2", AGENT_AUDIO, "Two three."),
+        lambda transcript: None,
+    )
+
+    assert logs[1] == ""
+    assert logs[2].endswith("\nAgent Audio Response:\tTwo three.")
+
+
+def test_words_that_are_in_the_log_do_not_hide_those_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    def begin(transcript: Transcript) -> None:
+        transcript.add("a1", AGENT_AUDIO, "One ")
+        transcript.add("a2", AGENT_AUDIO, "Two ")
+
+    logs = logged_at(
+        monkeypatch,
+        begin,
+        lambda transcript: transcript.add("a3", AGENT_AUDIO, "Three "),
+        lambda transcript: None,  # the first one passes, the second is in the log as far as it is
+        lambda transcript: transcript.add("a1", AGENT_AUDIO, "four "),  # and is the first again
+    )
+
+    assert "Two" in logs[2] and "Three" not in logs[2]
+    assert "Three" in logs[3]
 
 
 def test_a_hundred_thousand_pieces_take_a_second(written: Written) -> None:
