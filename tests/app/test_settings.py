@@ -85,9 +85,10 @@ def test_an_env_file_may_come_from_notepad(tmp_path: Path) -> None:
     assert read_env_file(path) == {"AZURE_VOICE_LIVE_ENDPOINT": "https://é"}
 
 
-def test_an_env_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00A=1", b"A=1\nHTTPS_PROXY=http://a\x00b:1\n"])
+def test_an_env_file_that_is_no_text_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / ".env"
-    path.write_bytes(b"\xff\xfe\x00A=1")
+    path.write_bytes(content)
 
     with pytest.raises(VoiceLiveError, match=r"\.env cannot be read") as failure:
         read_env_file(path)

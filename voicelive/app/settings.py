@@ -258,6 +258,8 @@ def read_env_file(path: Path) -> dict[str, str]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+        if "\0" in text:
+            raise ValueError("it holds a NUL character")
         if odd := [str(line.original.line) for line in parse_stream(StringIO(text)) if line.error]:
             raise ValueError(f"line {', '.join(odd)} is not NAME=value")
     except (OSError, ValueError) as error:
