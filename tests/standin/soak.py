@@ -59,12 +59,14 @@ def soak(folder: Path, minutes: float) -> int:
         lines(program.conversation_log, "Agent Audio Response:\t"),
     )
     lost = [line for line in shown if not any(line in entry for entry in logged)]
+    bugs = program.technical_log.count("Traceback")
     growth = max(memory[-3:]) - memory[len(memory) // 2]
     print(f"{len(shown)} answers, {program.stderr.count('Connected again')} reconnects, exit code {code}")
     print("memory in MiB, every minute:", *(f"{mib:.1f}" for mib in memory[:: 60 // SAMPLE_EVERY_S]))
     print(f"files in MiB: {sizes}")
     print(f"memory {memory[-1]:.1f} MiB, grown by {growth:.1f} MiB since half-time; {len(lost)} lines lost")
-    return (code != 0) + bool(lost) + (growth > MOST_GROWTH_MIB) + (not shown)
+    print(f"{len(service.sessions)} sessions, {bugs} tracebacks")
+    return (code != 0) + bool(lost) + bool(bugs) + (growth > MOST_GROWTH_MIB) + (not shown)
 
 
 if __name__ == "__main__":
