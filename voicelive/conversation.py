@@ -62,11 +62,11 @@ class Conversation:
     offer: Offer = field(default_factory=Offer)  # a part of the first message that the service may refuse
     id: str = ""  # of the Foundry conversation, where it can go on in another session
     aside: Callable[[str], None] = log.info  # takes a line that few want to see
+    has_expired: bool = field(default=False, init=False)  # this session has, says the service
 
     def __post_init__(self) -> None:
         self.send: Callable[[Message], None] = log.debug  # the connection's, once there is one
         self.ends_at = float("inf")  # of the session, in seconds of time.monotonic()
-        self.has_expired = False  # this session has, says the service
         self.sessions = 0  # accepted so far: the first one and those after each reconnect
         self.ready = threading.Event()  # set when the service has accepted the session
         self.refusal: VoiceLiveError | None = None  # of the session; what follows it may tell more

@@ -106,7 +106,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.ramp = 0  # frames of what was cut off that are still to come, and count as heard
         self.sounded: list[str] = []  # items with sound in this session
         self.calls: dict[str, Answer] = {}  # that are not answered
-        self.told: dict[str, list[Event]] = {}  # calls by response: most things are told twice
+        self.told: dict[str, list[Event]] = {}  # by response: most things are told twice
         self.asked: list[str] = []  # approvals that wait for a person
         self.approved = set[str]()  # whose call has not begun
         self.owed: list[tuple[str, object]] = []  # outputs and approvals, in order, and what they say
@@ -470,9 +470,38 @@ def any_events(seed: int, how_many: int) -> Iterator[Event]:
         yield chance.choice(kinds)(f"r{of}", f"i{of}", f"u{of}", f"w{number} ")
 
 
-def sizes(thing: object) -> int:
-    """How much an object keeps, in pieces."""
-    return sum(len(kept) for kept in vars(thing).values() if isinstance(kept, Sized))
+class Busy:
+    """A conversation with functions that answer, and a person who is slower than such a service."""
+
+    def __init__(self, clock: SimpleNamespace) -> None:
+        self.clock = clock
+        self.answers: list[Answer] = []
+        self.held = Held(is_current=True, run_function=self.run, approve="ask")
+        self.held.handle(UPDATED)
+
+    def run(self, call: FunctionCall, answer: Answer) -> bool:
+        self.answers.append(answer)
+        return True
+
+    def go_on(self, number: int, event: Event) -> None:
+        held = self.held
+        self.clock.now += 0.02
+        held.conversation.handle(event)
+        if number % 50 == 0:
+            held.conversation.decide(number % 100 == 0)
+        if number % 10 == 0:
+            while self.answers:
+                self.answers.pop()("it")
+            held.render(240)
+            held.transcript.release_late()
+            held.turns.settle(held.playback.wait_until_heard(0))
+
+    @property
+    def size(self) -> int:
+        """How much it keeps, in pieces."""
+        held = self.held
+        parts = (held.conversation, held.conversation.tools, held.transcript, held.turns, held.playback)
+        return sum(len(kept) for part in parts for kept in vars(part).values() if isinstance(kept, Sized))
 
 
 def test_a_hundred_thousand_events_take_time_and_memory_in_proportion(
@@ -483,41 +512,18 @@ def test_a_hundred_thousand_events_take_time_and_memory_in_proportion(
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
     took: list[float] = []
     kept: list[int] = []
-    answers: list[Answer] = []
-
-    def run(call: FunctionCall, answer: Answer) -> bool:
-        answers.append(answer)
-        return True
-
-    held = Held(is_current=True, run_function=run, approve="ask")
-    held.handle(UPDATED)
+    busy = Busy(clock)
     events = any_events(seed=1, how_many=100_000)
     for _ in range(4):
         started = time.thread_time()
         for number, event in enumerate(islice(events, 25_000)):
-            clock.now += 0.02
-            held.conversation.handle(event)
-            if number % 10 == 0:
-                if number % 50 == 0:  # a person is slower than such a service
-                    held.conversation.decide(number % 100 == 0)
-                while answers:
-                    answers.pop()("it")
-                held.render(240)
-                held.transcript.release_late()
-                held.turns.settle(held.playback.wait_until_heard(0))
+            busy.go_on(number, event)
         took.append(time.thread_time() - started)
-        kept.append(
-            sum(
-                map(
-                    sizes,
-                    (held.conversation, held.conversation.tools, held.transcript, held.turns, held.playback),
-                )
-            )
-        )
-    held.transcript.close()
+        kept.append(busy.size)
+    busy.held.transcript.close()
 
     assert sum(took) < 60
     assert took[3] < 4 * took[0] + 2, took
     assert kept[3] < 1.5 * kept[0], kept
-    logged = re.findall(r"\bw\d+\b", held.log.getvalue())
+    logged = re.findall(r"\bw\d+\b", busy.held.log.getvalue())
     assert len(logged) == len(set(logged))

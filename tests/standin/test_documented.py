@@ -49,6 +49,18 @@ def recorded(named: str, recording: Path, folder: Path) -> None:
         (place / f"{stamp}_conversation.{kind}").write_bytes(path.read_bytes())
 
 
+def made_ready(command: str, endpoint: str, question: str, folder: Path) -> list[str]:
+    """The arguments of a command, as they are typed where the stand-in listens and there is no microphone."""
+    _, *arguments = shlex.split(command.replace(NAMED_IN_DOCS, endpoint))
+    if arguments[0].endswith(".py"):
+        arguments[0] = str(ROOT / arguments[0])
+    if "standin" in arguments:
+        arguments.append("--help")  # else it serves until it is told to end
+    elif not {*BY_HAND, "--input"} & set(arguments):
+        arguments += ["--input", question, "--output", str(folder / "heard.wav")]
+    return arguments
+
+
 @pytest.mark.parametrize("command", sorted(one for one in set(commands()) if not one.startswith("make ")))
 def test_every_command_in_the_documents_does_what_it_says(
     command: str,
@@ -57,20 +69,9 @@ def test_every_command_in_the_documents_does_what_it_says(
     request: pytest.FixtureRequest,
     tmp_path: Path,
 ) -> None:
-    told = [
-        settings["AZURE_VOICE_LIVE_ENDPOINT"] if word == NAMED_IN_DOCS else word
-        for word in shlex.split(command)
-    ]
-    _, *arguments = told
-    if arguments[0].endswith(".py"):
-        arguments[0] = str(ROOT / arguments[0])
-    if "standin" in arguments:
-        arguments.append("--help")  # else it serves until it is told to end
-    elif "export" in arguments:
-        named = arguments[arguments.index("export") + 1]
-        recorded(named, request.getfixturevalue("recording"), tmp_path)
-    elif not set(BY_HAND) & set(arguments) and "--input" not in arguments:
-        arguments += ["--input", question, "--output", str(tmp_path / "heard.wav")]
+    arguments = made_ready(command, settings["AZURE_VOICE_LIVE_ENDPOINT"], question, tmp_path)
+    if "export" in arguments:
+        recorded(arguments[2], request.getfixturevalue("recording"), tmp_path)
 
     run = subprocess.run(
         [sys.executable, *arguments],
