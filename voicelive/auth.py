@@ -55,13 +55,13 @@ class Credential:
 def leftovers(variables: Mapping[str, str]) -> list[str]:
     """What is set for signing in, and cannot be of use, each in a clause."""
     found = [
-        f"{name} names {variables[name]}, which is not there"
+        f"{name} names {variables[name]}, which does not exist"
         for name in FILES
         if variables.get(name) and not Path(variables[name]).is_file()
     ]
     missing = " and ".join(name for name in PRINCIPAL if not variables.get(name))
     proof = next((name for name in PROOFS if variables.get(name)), "")
-    return [*found, f"{proof} is set, and {missing} not"] if proof and missing else found
+    return [*found, f"{proof} is set, but not {missing}"] if proof and missing else found
 
 
 @dataclass(frozen=True)

@@ -13,42 +13,40 @@ from voicelive.errors import EXIT_FAILED, EXIT_NO_ACCESS, EXIT_USAGE, VoiceLiveE
 from voicelive.text import brief, in_one_line
 
 QUOTED_CHARACTERS = 300  # of what the service says
-SIGN_IN = (
-    "Run `az login` (`az login --tenant <tenant>` where the resource lives in another one) and try again."
-)
+SIGN_IN = "Run `az login` (`az login --tenant <tenant>` if the resource is in another tenant) and try again."
 ROLES = (
     "In the Azure portal, open the Foundry resource (and the project), Access control (IAM), "
     "Add role assignment: `Cognitive Services User` and `Foundry User` for your account. "
-    "It takes some minutes until a new role counts."
+    "A new role takes effect after some minutes."
 )
 PLACE = (
     "Check the endpoint: https://<resource>.services.ai.azure.com, a Foundry resource "
-    "(not Speech alone), in a region with Voice Live."
+    "(a Speech resource is not enough), in a region with Voice Live."
 )
 
 # HTTP status of a refused handshake, or its first digit → what it means, remedy [reports].
 _STATUS = {
-    3: ("it points to another address, which is never followed with a token", PLACE),
-    5: ("the service is out of order", "Wait a minute and try again."),
-    400: ("the service does not take the request", "Check the api-version and the host."),
+    3: ("it redirects to another address, and a token is never sent there", PLACE),
+    5: ("the service has a problem", "Wait a minute and try again."),
+    400: ("the service does not accept the request", "Check the api-version and the host."),
     401: (
         "the service does not accept the token (audience https://ai.azure.com) or the key",
-        f"{SIGN_IN} A key does not open agents: unset AZURE_VOICE_LIVE_API_KEY.",
+        f"{SIGN_IN} Agents take no key: unset AZURE_VOICE_LIVE_API_KEY.",
     ),
-    403: ("you are signed in but not allowed in", ROLES),
+    403: ("you are signed in, but you have no permission", ROLES),
     404: ("there is no Voice Live at this address", PLACE),
     429: ("too many connections", "Wait a minute and try again."),
 }
-_ODD = ("this is not an answer of the Voice Live service", PLACE)
+_ODD = ("the Voice Live service does not answer like this", PLACE)
 
 # Words in an `error` event → remedy, exit code [reports]; the first match counts.
 _ERRORS: tuple[tuple[str, str, int], ...] = (
     ("lacks the required", ROLES, EXIT_NO_ACCESS),
-    ("conversation_not_found", "Leave the conversation id out: a new one begins.", EXIT_FAILED),
+    ("conversation_not_found", "Leave the conversation id out to begin a new conversation.", EXIT_FAILED),
     ("conversation_limit_exceeded", "Wait a minute and start again.", EXIT_FAILED),
     (
         "connection string or project name|agent project name|agent_initialization_failed",
-        "Check the agent's and the project's name, and that your account may use the agent. " + ROLES,
+        "Check the names of agent and project, and that your account may use the agent. " + ROLES,
         EXIT_FAILED,
     ),
     (
@@ -63,21 +61,21 @@ _ERRORS: tuple[tuple[str, str, int], ...] = (
     ),
     ("Tenant provided in token", SIGN_IN, EXIT_NO_ACCESS),
     ("Unauthorized|Authentication error|permission", f"{ROLES} {SIGN_IN}", EXIT_NO_ACCESS),
-    ("avatar is configured", "The agent has an avatar, which brings its voice: --voice agent.", EXIT_FAILED),
+    ("avatar is configured", "The agent has an avatar with its own voice: use --voice agent.", EXIT_FAILED),
     (
         "(instructions|tools)_configuration_not_supported",
-        "Agents bring their own instructions and tools: leave these out of --session.",
+        "Agents have their own instructions and tools: leave these out of --session.",
         EXIT_FAILED,
     ),
     (
         "configuration_not_supported",
-        "The session is stored with the agent: leave it to the agent with --session-from agent.",
+        "The session is stored with the agent: use --session-from agent.",
         EXIT_FAILED,
     ),
     (
         "session.?update|max_config_attempts",
-        "The service takes only session fields that the api-version and the agent know: check --session and "
-        "the api-version, or leave the session to the agent: --session-from agent.",
+        "The service only takes session fields that the api-version and the agent know. Check --session and "
+        "the api-version, or use the agent's own session: --session-from agent.",
         EXIT_FAILED,
     ),
     ("region", "Use a Foundry resource in a region with Voice Live and this voice.", EXIT_FAILED),
@@ -85,13 +83,13 @@ _ERRORS: tuple[tuple[str, str, int], ...] = (
 
 # What is wrong with a certificate, by OpenSSL's number → why, remedy.
 _ROOT = "Behind a proxy that opens TLS, let SSL_CERT_FILE name its root certificate."
-_CLOCK = "Is this machine's clock right? If it is, whoever answers there must renew the certificate."
+_CLOCK = "Is this machine's clock right? If so, the owner of that address must renew the certificate."
 _STRICT = (
-    "does not follow the rules that Python keeps to since 3.13",
-    "Have whoever runs the proxy that opens TLS make its root certificate anew (basicConstraints critical, "
-    "with key identifiers), or use Python 3.12.",
+    "breaks rules that Python checks since 3.13",
+    "A proxy that opens TLS needs a new root certificate (basicConstraints critical, with key identifiers): "
+    "ask its owner for one, or use Python 3.12.",
 )
-_NAME = ("is for another name", "Check the endpoint: is a proxy, or a login page of the network, in between?")
+_NAME = ("is for another name", "Check the endpoint. Is a proxy, or a login page of the network, in between?")
 _CERTIFICATE = {
     **dict.fromkeys((9, 10), ("is not valid today", _CLOCK)),
     **dict.fromkeys((62, 64), _NAME),
@@ -100,11 +98,11 @@ _CERTIFICATE = {
 
 # HTTP status of a proxy that refuses to connect us → why, remedy.
 _PASSWORD = (
-    "HTTPS_PROXY=http://user:password@host:port, special characters percent-encoded (@ is %40, : is %3A); "
-    "of the ways to sign in to a proxy only this one, Basic, is spoken."
+    "HTTPS_PROXY=http://user:password@host:port, with special characters percent-encoded (@ is %40, "
+    ": is %3A). Basic is the only way to sign in to a proxy that works here."
 )
 _PROXY = {
-    403: ("does not let this program through to {}", "Ask whoever runs it to allow that host and port."),
+    403: ("does not let this program through to {}", "Ask its owner to allow that host and port."),
     407: ("wants a user and a password", f"Write {_PASSWORD}"),
 }
 
@@ -113,21 +111,21 @@ _SIGN_IN: tuple[tuple[str, str, str], ...] = (
     (
         "AADSTS",
         "",
-        "Run `az login --scope {}` (with --tenant <tenant> where the resource lives in another one).",
+        "Run `az login --scope {}` (with --tenant <tenant> if the resource is in another tenant).",
     ),
     (
         "Failed to invoke the Azure CLI",
         "az did not answer within a minute",
         f"See whether {{az}} does. {SIGN_IN}",
     ),
-    ("Unexpected output from Azure CLI", "", "See what {az} prints besides JSON, and mend that."),
+    ("Unexpected output from Azure CLI", "", "See what {az} prints besides JSON, and correct that."),
     (
         "Failed to execute|bad interpreter|No such file|Traceback",
         "az does not start",
-        "Install it anew: {url}.",
+        "Install it again: {url}.",
     ),
     ("not found", "", f"Install the Azure CLI: {{url}}. {SIGN_IN}"),
-    ("AZURE_TOKEN_CREDENTIALS", "", "Mend that variable, or unset it."),
+    ("AZURE_TOKEN_CREDENTIALS", "", "Correct that variable, or unset it."),
 )
 
 _PORTAUDIO = {
@@ -149,7 +147,9 @@ def in_words(failure: VoiceLiveError) -> str:
 
 def bug() -> VoiceLiveError:
     """Something that no other function here explains; its traceback is in the technical log."""
-    return VoiceLiveError("Something went wrong that never should.", "Please report it.")
+    return VoiceLiveError(
+        "Something went wrong that should never happen.", "Please report it, with the technical log."
+    )
 
 
 def not_signed_in(reason: str, scope: str, leftovers: Sequence[str] = ()) -> VoiceLiveError:
@@ -169,7 +169,7 @@ def not_signed_in(reason: str, scope: str, leftovers: Sequence[str] = ()) -> Voi
             why, remedy = instead or why, what_to_do.format(scope, az=ask, url="https://aka.ms/azure-cli")
             break
     if leftovers:
-        why, remedy = "; ".join(leftovers), f"Mend what is named, or unset it. {SIGN_IN}"
+        why, remedy = "; ".join(leftovers), f"Correct what is named, or unset it. {SIGN_IN}"
     message = f"Not signed in for {scope.removesuffix('/.default')}: {why.rstrip('.')}."
     return VoiceLiveError(message, remedy, EXIT_NO_ACCESS, passing=True)
 
@@ -208,7 +208,7 @@ def not_connected(error: Exception, host: str, proxy: str = "") -> VoiceLiveErro
     elif isinstance(error, websocket.WebSocketTimeoutException | TimeoutError):
         why, remedy = "it does not answer", "Check the network, the proxy (HTTPS_PROXY) and the host."
     elif isinstance(error, ConnectionRefusedError):
-        why, remedy = NO_LISTENER, f"{PLACE} A stand-in of your own must run first."
+        why, remedy = NO_LISTENER, f"{PLACE} If you use the stand-in, start it first."
     else:
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
         why = brief(in_one_line(said), QUOTED_CHARACTERS).rstrip(".")
@@ -244,11 +244,13 @@ def proxy_refused(status: int, proxy: str, place: str, had_password: bool) -> Vo
 
 def unusable_proxy(variable: str, scheme: str = "") -> VoiceLiveError:
     """The proxy that the environment names is none, or is spoken to in another way."""
-    what = f"names a proxy of the kind {scheme}://, which this program does not speak" if scheme else ""
-    remedy = "It must look like http://host:port, whatever goes through it."
+    what = f"names a proxy of the kind {scheme}://, which this program does not support" if scheme else ""
+    remedy = "It must look like http://host:port, for all traffic."
     return VoiceLiveError(
-        f"{variable} {what or 'names no proxy'}.",
-        f"{remedy} NO_PROXY names hosts that need none." if scheme else "It must look like http://host:port.",
+        f"{variable} {what or 'does not name a proxy'}.",
+        f"{remedy} NO_PROXY names hosts that need no proxy."
+        if scheme
+        else "It must look like http://host:port.",
         EXIT_USAGE,
     )
 
@@ -276,8 +278,8 @@ def is_expiry(failure: VoiceLiveError) -> bool:
 def voice_agent() -> VoiceLiveError:
     """The service refused a session more often than it was asked for one: so it does for voice agents."""
     return VoiceLiveError(
-        "The agent is one of the kind `voice`, as it seems: the service refuses it any session.",
-        "Voice agents (the Foundry portal offers them first) answer at an address of their own; this program "
+        "The agent seems to be of the kind `voice`: the service refuses every session with it.",
+        "Voice agents (the Foundry portal offers them first) answer at another address. This program "
         "talks to prompt agents and hosted agents. Make one of these in the portal, with the same "
         "instructions, and name it with AI_FOUNDRY_AGENT_NAME.",
     )
@@ -319,7 +321,7 @@ def keeps_dropping(last: VoiceLiveError, times: int) -> VoiceLiveError:
     """One connection after the other was lost at once; `last` is how the last one ended."""
     return VoiceLiveError(
         f"{last.message} That was {times} times in a row, each within seconds.",
-        "Start again later; if it goes on, ask Microsoft's support with the request id.",
+        "Start again later. If it happens again, ask Microsoft's support, with the request id.",
     )
 
 
@@ -337,9 +339,9 @@ def no_device(kind: str, error: Exception, plugin: str = "") -> VoiceLiveError:
     what = f"The {kind} cannot be opened: {error}."
     remedy = "May programs use it (privacy settings)? " if kind == "microphone" else ""
     if "querying device -1" in str(error):  # PortAudio's default, where there is none
-        what, remedy = f"There is no {kind}.", "Plug one in, or close the program that holds it. "
+        what, remedy = f"There is no {kind}.", "Plug one in, or close the program that uses it. "
         if plugin:
-            remedy = f"A sound server runs, but ALSA does not know the way to it: sudo apt install {plugin}. "
+            remedy = f"A sound server runs, but ALSA cannot reach it: sudo apt install {plugin}. "
     elif "Device unavailable" in str(error):  # PortAudio's -9985
         what, remedy = f"The {kind} is in use by another program.", "Close that program. "
     return VoiceLiveError(what, remedy + WITHOUT_SOUND)

@@ -190,7 +190,7 @@ def dial(host: str, port: int, ends_at: float) -> socket.socket:
     try:
         found = asked.result(left(ends_at))  # which can be interrupted (on Windows from Python 3.14 on)
     except futures.TimeoutError:
-        raise TimeoutError("nobody knows its address in time") from None
+        raise TimeoutError("its address was not found in time") from None
     problems: list[OSError] = []
     for number, (family, kind, protocol, _, address) in enumerate(found, 1):
         sock = None

@@ -34,7 +34,7 @@ from voicelive.toolcalls import RunFunction
 from voicelive.transcript import Screen, Transcript
 from voicelive.turns import Turn, Turns
 
-PATIENCE_S = 4.0  # before it is said that signing in takes its time
+PATIENCE_S = 4.0  # before the person is told that signing in is slow
 Token = str | Callable[[str], str]  # of Microsoft Entra ID, or what gives one for a scope
 
 
@@ -80,7 +80,7 @@ class Connector:
         try:
             return access.result(PATIENCE_S)
         except futures.TimeoutError:
-            self._note("Signing in takes its time: az, or whoever else gives the token, may need a minute.")
+            self._note("Signing in is slow: az, or another source of the token, may need a minute.")
             return access.result()
 
 

@@ -13,7 +13,7 @@ ODD = "Error opening RawInputStream: Internal PortAudio error [PaErrorCode -9986
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (NO_DEVICE, "There is no microphone.\nPlug one in, or close the program that holds it."),
+        (NO_DEVICE, "There is no microphone.\nPlug one in, or close the program that uses it."),
         (BUSY, "The microphone is in use by another program.\nClose that program."),
         (ODD, f"The microphone cannot be opened: {ODD}."),
     ],

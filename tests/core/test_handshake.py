@@ -93,5 +93,5 @@ def test_a_proxy_that_is_none_is_named_before_anybody_signs_in(logs: Path) -> No
     )
 
     assert program.wait() == 2
-    assert program.stderr == "HTTPS_PROXY names no proxy.\nIt must look like http://host:port.\n"
+    assert program.stderr == "HTTPS_PROXY does not name a proxy.\nIt must look like http://host:port.\n"
     assert "hun" not in program.technical_log

@@ -64,7 +64,10 @@ def test_an_answer_without_end_is_not_waited_for(start: bytes) -> None:
 
 
 def test_an_answer_without_a_status_is_none_of_the_service_s() -> None:
-    with tcp_server(answers("\n\n")) as port, pytest.raises(VoiceLiveError, match="not an answer of the"):
+    with (
+        tcp_server(answers("\n\n")) as port,
+        pytest.raises(VoiceLiveError, match="does not answer like this"),
+    ):
         Connection(f"ws://127.0.0.1:{port}/", {})
 
 

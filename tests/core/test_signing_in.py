@@ -60,11 +60,11 @@ def refused() -> VoiceLiveError:
 @pytest.mark.parametrize(
     ("script", "said", "remedy"),
     [
-        ("#!/gone/python\n", "az does not start", "Install it anew"),
+        ("#!/gone/python\n", "az does not start", "Install it again"),
         (
             "#!/bin/sh\nprintf 'Traceback (most recent call last):\\n' >&2; exit 1",
             "az does not start",
-            "anew",
+            "again",
         ),
         (
             "#!/bin/sh\necho WARNING: old; echo '{}'",
@@ -120,7 +120,7 @@ def test_while_az_takes_its_time_a_person_is_told(logs: Path, tmp_path: Path) ->
         log_dir=logs,
         env=environment(PATH=path, AZURE_TOKEN_CREDENTIALS="AzureCliCredential"),
     )
-    program.wait_for(lambda: "Signing in takes its time" in program.stderr)
+    program.wait_for(lambda: "Signing in is slow" in program.stderr)
 
     assert program.wait() == EXIT_NO_ACCESS
     assert "Not signed in for https://ai.azure.com" in program.stderr
@@ -131,15 +131,15 @@ def test_while_az_takes_its_time_a_person_is_told(logs: Path, tmp_path: Path) ->
     [
         (
             {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_CLIENT_CERTIFICATE_PATH": "/gone.pem"},
-            "AZURE_CLIENT_CERTIFICATE_PATH names /gone.pem, which is not there",
+            "AZURE_CLIENT_CERTIFICATE_PATH names /gone.pem, which does not exist",
         ),
         (
             {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_FEDERATED_TOKEN_FILE": "/gone"},
-            "AZURE_FEDERATED_TOKEN_FILE names /gone, which is not there",
+            "AZURE_FEDERATED_TOKEN_FILE names /gone, which does not exist",
         ),
         (
             {"AZURE_CLIENT_SECRET": "hunter2hunter2"},
-            "AZURE_CLIENT_SECRET is set, and AZURE_TENANT_ID and AZURE_CLIENT_ID not",
+            "AZURE_CLIENT_SECRET is set, but not AZURE_TENANT_ID and AZURE_CLIENT_ID",
         ),
         ({"AZURE_TOKEN_CREDENTIALS": "mine"}, "AZURE_TOKEN_CREDENTIALS: mine"),
     ],

@@ -42,7 +42,7 @@ def asked_through(proxy: int, monkeypatch: pytest.MonkeyPatch, user: str = "") -
     [
         (407, "", "wants a user and a password", "percent-encoded", EXIT_USAGE),
         (407, "u:p%40ss@", "does not take the user and the password", "percent-encoded", EXIT_USAGE),
-        (403, "", f"does not let this program through to {HOST}:443", "Ask whoever runs it", EXIT_FAILED),
+        (403, "", f"does not let this program through to {HOST}:443", "Ask its owner", EXIT_FAILED),
         (503, "", f"does not reach {HOST}:443 (HTTP 503)", "Try again", EXIT_FAILED),
         (0, "", f"does not reach {HOST}:443 (HTTP 0)", "Try again", EXIT_FAILED),
     ],
@@ -178,7 +178,7 @@ def test_a_root_that_is_not_made_by_the_rules_is_told(
 
     failure = refusal(context, monkeypatch)
 
-    assert "rules that Python keeps to since 3.13" in failure.message
+    assert "breaks rules that Python checks since 3.13" in failure.message
     assert "basicConstraints critical" in failure.remedy
 
 

@@ -23,8 +23,8 @@ SCENES = {
     "stored-in-words=voice": ("Agent: You wrote", "refuses voice, so it is left out"),
 }
 REFUSED = {
-    "stored=all": "leave it to the agent with --session-from agent.",
-    "voice-agent": "is one of the kind `voice`",
+    "stored=all": "use --session-from agent.",
+    "voice-agent": "seems to be of the kind `voice`",
 }
 
 

@@ -46,13 +46,13 @@ DOOR: dict[str, tuple[int, list[str]]] = {
     "401": (4, ["HTTP 401", "Access denied due to invalid subscription key", "ai.azure.com", "`az login`"]),
     "403": (4, ["HTTP 403", "The principal lacks the required data action", ROLES, "(IAM)"]),
     "404": (1, ["HTTP 404", "Resource not found", "services.ai.azure.com", "in a region with Voice Live"]),
-    "302": (1, ["HTTP 302", "never followed with a token", "Check the endpoint"]),
+    "302": (1, ["HTTP 302", "a token is never sent there", "Check the endpoint"]),
     "error=wrong-scope": (4, ["Authentication error to AI Agent service", ROLES, "`az login`"]),
     "error=missing-role": (4, ["The principal lacks the required data action", ROLES]),
     "error=key": (4, ["Key authentication is not supported", "unset AZURE_VOICE_LIVE_API_KEY"]),
-    "error=wrong-names": (1, ["Failed to initialize the agent", "the agent's and the project's name"]),
+    "error=wrong-names": (1, ["Failed to initialize the agent", "the names of agent and project"]),
     "error=wrong-tenant": (4, ["Tenant provided in token", "`az login --tenant <tenant>`"]),
-    "error=missing-project": (1, ["Missing required agent connection string", "project's name"]),
+    "error=missing-project": (1, ["Missing required agent connection string", "names of agent and project"]),
     "error=classic-agent": (1, ["Classic foundry agent is not supported", "AI_FOUNDRY_AGENT_NAME"]),
     "error=wrong-region": (1, ["not supported in this region", "in a region with Voice Live"]),
     "error=conversation-limit": (1, ["conversation_limit_exceeded"]),
@@ -158,7 +158,7 @@ def test_what_ends_a_run_is_told_with_its_remedy(runs: dict[str, "Future[Run]"],
     assert re.search(r"Technical log: .*_voicelive\.log\n", run.stderr)
     assert "Ended after" not in run.stderr or "SessionID: " in run.conversation_log
     assert "Traceback" not in run.stderr + run.stdout
-    assert "that never should" not in run.stderr, "it was not foreseen"
+    assert "that should never happen" not in run.stderr, "it was not foreseen"
     assert run.redirected == 0
 
 

@@ -62,7 +62,7 @@ def test_a_proxy_that_is_none_is_told(tmp_path: Path, proxy: str) -> None:
     checked = Checked("--endpoint", "https://contoso.services.ai.azure.com", *NAMED, *FILES, **env)
 
     assert checked.exit_code == 2
-    assert "HTTPS_PROXY names no proxy." in checked.stderr
+    assert "HTTPS_PROXY does not name a proxy." in checked.stderr
     assert "hunter2" not in checked.text + checked.stderr
 
 
