@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,19 @@ termios = pytest.importorskip("termios")
 fcntl = pytest.importorskip("fcntl")
 
 TIMEOUT_S = 20
-ROWS = 24
+
+
+class _Screen(pyte.HistoryScreen):
+    """Keeps a copy of what is erased from the first character on, as tmux does (scroll-on-clear)."""
+
+    def erase_in_display(self, how: int = 0, *args: object, **kwargs: object) -> None:
+        if how == 0 and (self.cursor.x, self.cursor.y) == (0, 0):
+            self.history.top.extend(copy(self.buffer[row]) for row in range(self.lines))
+        super().erase_in_display(how, *args, **kwargs)
 
 
 class Terminal:
-    """A program that runs in a terminal of its own: 24 rows, of which those that went by are kept.
+    """A program that runs in a terminal of its own, of whose rows those that went by are kept.
 
     As in many, what was written breaks anew where it becomes narrower, and the cursor goes with its
     character; with `reflows` False it is cut off, as in xterm and PuTTY.
@@ -41,11 +50,13 @@ class Terminal:
         env: dict[str, str],
         cwd: Path = ROOT,
         within: str = "",
+        rows: int = 24,
     ) -> None:
         """`within`: a script for sh that runs "$@", the program."""
         logs = ["--log-dir", str(log_dir)] if log_dir else []
         shell = ["sh", "-c", within, "sh"] if within else []
         self._master, self._slave = pty.openpty()
+        self._rows = rows
         self._set_size(columns)
         self.before = termios.tcgetattr(self._slave)
         self.process = subprocess.Popen(
@@ -59,8 +70,8 @@ class Terminal:
             stderr=self._slave,
         )
         self.raw = b""
-        make: Any = pyte.HistoryScreen
-        self._screen = make(columns, ROWS, history=1000)
+        make: Any = _Screen
+        self._screen = make(columns, rows, history=1000)
         self._screen.write_process_input = self.type  # such as where the cursor is
         self._stream = pyte.ByteStream(self._screen)
         self._grown = threading.Condition()  # guards the three above, notified when something was written
@@ -92,7 +103,7 @@ class Terminal:
         with self._grown:
             if self.reflows:
                 self._reflow(columns)
-            self._screen.resize(ROWS, columns)
+            self._screen.resize(self._rows, columns)
         self._set_size(columns)  # the kernel sends SIGWINCH
 
     def wait_for(self, words: str) -> None:
@@ -130,22 +141,22 @@ class Terminal:
         os.close(self._master)
 
     def _set_size(self, columns: int) -> None:
-        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", self._rows, columns, 0, 0))
 
     def _reflow(self, columns: int) -> None:
         """Break the rows that are too long; those that find no room at the bottom went by at the top."""
         buffer, cursor = self._screen.buffer, self._screen.cursor
         rows: list[dict[int, Any]] = []
-        for y in range(ROWS):
+        for y in range(self._rows):
             if y == cursor.y:
                 at = len(rows) + cursor.x // columns
             used = max((x + 1 for x, cell in buffer[y].items() if cell.data != " "), default=1)
             for begin in range(0, used, columns):
                 end = min(begin + columns, used)
                 rows.append({x - begin: buffer[y][x] for x in range(begin, end)})
-        while len(rows) > max(ROWS, at + 1) and not "".join(cell.data for cell in rows[-1].values()).strip():
+        while len(rows) > max(self._rows, at + 1) and all(cell.data == " " for cell in rows[-1].values()):
             rows.pop()
-        above = max(0, len(rows) - ROWS)
+        above = max(0, len(rows) - self._rows)
         cursor.y, cursor.x = at - above, cursor.x % columns
         for y, row in enumerate(rows):
             line = type(buffer[0])(self._screen.default_char)
@@ -174,10 +185,13 @@ def terminal(
     columns: int = 80,
     cwd: Path = ROOT,
     within: str = "",
+    rows: int = 24,
     **variables: str,
 ) -> Iterator[Terminal]:
     env = environment(**{"TERM": "xterm", **variables})
-    opened = Terminal(*arguments, log_dir=log_dir, columns=columns, env=env, cwd=cwd, within=within)
+    opened = Terminal(
+        *arguments, log_dir=log_dir, columns=columns, env=env, cwd=cwd, within=within, rows=rows
+    )
     try:
         yield opened
     finally:

@@ -61,7 +61,6 @@ class Console:
         prompt = self.make_prompt(self.screen.open_line, self)
         at_end(prompt.close)
         at_end(self.screen.hide_prompt)
-        prompt.start()
         self.screen.show_prompt(prompt)
 
     def hold(self) -> None:

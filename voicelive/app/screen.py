@@ -102,8 +102,9 @@ class Screen:
         return self._prompt is not None
 
     def show_prompt(self, prompt: Prompt) -> None:
-        """From now on there is a prompt, below all that was written so far."""
+        """Have one appear below all that was written so far; from now on there is a prompt."""
         self._writer.drain()
+        prompt.start()
         with self._lock:
             self._prompt = prompt
 

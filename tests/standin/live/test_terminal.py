@@ -76,6 +76,21 @@ def test_the_end_of_a_long_answer_is_in_sight_though_the_window_is_too_low_for_a
             screen.wait_for("\n    The end.\n>")
 
 
+def test_a_window_of_three_rows_keeps_no_copy_of_the_prompt(stand_in: StandIn, logs: Path) -> None:
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
+    with terminal(*arguments, log_dir=logs, rows=3) as screen:
+        screen.wait_for(" listening")
+        screen.type("Hello\r")
+        screen.wait_for(" speaking")
+        screen.wait_for("recording.\n>")
+        screen.type("q\r")
+        assert screen.wait() == 0
+        screen.wait_for("_voicelive.log")
+
+    assert screen.text.count("Agent: You wrote") == 1
+    assert not [line for line in screen.lines if line.startswith((">", " listening", " agent speaking"))]
+
+
 @pytest.mark.parametrize("reflows", [True, False])
 @pytest.mark.parametrize("typed", ["", "half a line"])
 def test_resizing_while_a_line_grows_leaves_nothing_behind(logs: Path, reflows: bool, typed: str) -> None:

@@ -19,6 +19,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import BufferControl, Dimension, FormattedTextControl, HSplit, Layout, Window
 from prompt_toolkit.layout.mouse_handlers import MouseHandlers
 from prompt_toolkit.layout.screen import Char, Screen, WritePosition
+from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.patch_stdout import StdoutProxy
 
 from voicelive.app.screen import Controls
@@ -33,6 +34,9 @@ REFRESH_S = 0.2
 ESCAPE_S = 0.05  # for so long what follows Esc belongs to it: an arrow key, say
 MOST_TYPED_ROWS = 5
 CLOSE_TIMEOUT_S = 0.5
+ERASE_DOWN = (
+    "\x1b[2K\x1b[C\x1b[J\x1b[D"  # from its first row's second column on: else tmux keeps a copy of a window
+)
 STOP_S = 0.5  # for the system to stop the process; where no shell could go on with it, it does not
 
 
@@ -129,7 +133,9 @@ def use_stream_of_its_own() -> None:
     """
     own = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding, errors="replace")
     with redirect_stdout(own):
-        assert get_app_session().output
+        output = get_app_session().output
+    if isinstance(output, Vt100_Output):  # not on Windows
+        output.erase_down = lambda: output.write_raw(ERASE_DOWN)  # type: ignore[method-assign]
 
 
 def bound(controls: Controls, typed: Buffer, suspend: Callable[[], None]) -> KeyBindings:
@@ -185,7 +191,7 @@ def arranged(open_line: Callable[[], str], status: Callable[[int], str], typed: 
         size = get_app().output.get_size()
         line = UNSURE.sub("", open_line())
         wrapped = Wrap(lambda: size.columns)(f"{line}\n").rstrip("\n")
-        others = entry_rows() + 2  # one for the status, and one above: from the first on, tmux keeps a copy
+        others = entry_rows() + 1  # and the status
         text = last_rows(wrapped, size.columns, max(1, size.rows - others))
         name, colon, _ = wrapped.partition(": ")
         is_shown = colon and text.startswith(name + colon)
