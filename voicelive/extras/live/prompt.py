@@ -19,6 +19,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import BufferControl, Dimension, FormattedTextControl, HSplit, Layout, Window
 from prompt_toolkit.layout.mouse_handlers import MouseHandlers
 from prompt_toolkit.layout.screen import Char, Screen, WritePosition
+from prompt_toolkit.output import Output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.patch_stdout import StdoutProxy
 
@@ -34,9 +35,6 @@ REFRESH_S = 0.2
 ESCAPE_S = 0.05  # for so long what follows Esc belongs to it: an arrow key, say
 MOST_TYPED_ROWS = 5
 CLOSE_TIMEOUT_S = 0.5
-ERASE_DOWN = (
-    "\x1b[2K\x1b[C\x1b[J\x1b[D"  # from its first row's second column on: else tmux keeps a copy of a window
-)
 STOP_S = 0.5  # for the system to stop the process; where no shell could go on with it, it does not
 
 
@@ -50,10 +48,11 @@ class LivePrompt:
         """`open_line` is what grows; `controls` are told what is typed."""
         # To ask where the cursor is would hold up the end, and leave a slow terminal without echo.
         os.environ["PROMPT_TOOLKIT_NO_CPR"] = "1"
-        use_stream_of_its_own()
+        output = stream_of_its_own()
         typed = Buffer(multiline=True)  # only what is pasted has several lines
         self._app: Application[None] = Application(
             arranged(open_line, controls.status, typed),
+            output=output,
             key_bindings=bound(controls, typed, self._suspend),
             erase_when_done=True,
             refresh_interval=REFRESH_S,
@@ -127,15 +126,24 @@ class LivePrompt:
             self._drawn.set()
 
 
-def use_stream_of_its_own() -> None:
+class TerminalOutput(Vt100_Output):
+    """Erases from the second column on: what is erased from the window's first character on, tmux keeps."""
+
+    def erase_down(self) -> None:
+        """From the cursor, at the beginning of a row, to the end of the window."""
+        self.write_raw("\x1b[2K\x1b[C\x1b[J\x1b[D")
+
+
+def stream_of_its_own() -> Output:
     """Let prompt_toolkit write past sys.stdout, whose lock Python wants at its end: who waits for a terminal
     that takes nothing would hold it. The output is made once, of what stdout is then.
     """
     own = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding, errors="replace")
     with redirect_stdout(own):
         output = get_app_session().output
-    if isinstance(output, Vt100_Output):  # not on Windows
-        output.erase_down = lambda: output.write_raw(ERASE_DOWN)  # type: ignore[method-assign]
+    return (
+        TerminalOutput.from_pty(own, os.environ.get("TERM")) if isinstance(output, Vt100_Output) else output
+    )
 
 
 def bound(controls: Controls, typed: Buffer, suspend: Callable[[], None]) -> KeyBindings:
