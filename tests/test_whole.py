@@ -15,7 +15,13 @@ ALLOWED = {
         "logger.propagate",
         "timer.daemon",
     ),
-    *("self._app.timeoutlen", "self._app.ttimeoutlen", "context.sslsocket_class", "screen.show_cursor"),
+    *(
+        "self._app.timeoutlen",
+        "self._app.ttimeoutlen",
+        "context.sslsocket_class",
+        "screen.show_cursor",
+        "output.erase_down",
+    ),
     *("context.keylog_filename", "context.verify_flags"),
     # A failure on its way up: whoever passes it on knows more of it.
     *("failure.message", "failure.remedy"),

@@ -14,7 +14,7 @@ from voicelive.errors import VoiceLiveError
 from voicelive.playback import Playback
 from voicelive.session import Message, Offer
 from voicelive.text import in_one_line, whole_characters
-from voicelive.toolcalls import Approve, RunFunction, ToolCalls
+from voicelive.toolcalls import Approve, RunFunction, ToolCalls, keep_newest
 from voicelive.transcript import AGENT_AUDIO, AGENT_TEXT, SOURCES, TYPED, USER, Transcript
 from voicelive.turns import Turns
 
@@ -88,7 +88,7 @@ class Conversation:
         # Items of this session, with sound: what the service can truncate.
         self._items: deque[str] = deque(maxlen=MOST_ITEMS)
         self._forgotten: deque[str] = deque(maxlen=FORGOTTEN_RESPONSES)  # those before: never heard
-        self._sources: dict[str, list[str]] = {}  # that an answer names, by item
+        self._sources: dict[str, deque[str]] = {}  # that an answer names, by item
         self._halves: dict[str, str] = {}  # of a character that is torn between two pieces of text, by item
         self._asked_id = ""  # of the conversation that this session is to go on with
         self.tools = ToolCalls(
@@ -314,7 +314,8 @@ class Conversation:
                 self._play(audio, item)
             case str(kind), {"annotation": Mapping() as annotation} if kind.endswith(".annotation.added"):
                 if item in self._unfinished and (source := source_of(annotation)):
-                    self._sources.setdefault(item, []).append(source)
+                    self._sources.setdefault(item, deque(maxlen=MOST_ITEMS)).append(source)
+                    keep_newest(self._sources, MOST_ITEMS)
 
     def pause(self) -> None:
         """The connection is gone: what was under way will not go on. What was received is still heard."""
@@ -377,7 +378,7 @@ class Conversation:
         if self._halves.pop(item, ""):
             self.transcript.add(item, AGENT_AUDIO, "\ufffd")
         self.transcript.finish(item, AGENT_AUDIO)
-        if sources := self._sources.pop(item, []):
+        if sources := self._sources.pop(item, None):
             self.transcript.finish(f"{item} sources", SOURCES, "; ".join(dict.fromkeys(sources)))
 
     def _joined(self, item: str, text: str) -> str:
@@ -385,6 +386,7 @@ class Conversation:
         text = self._halves.pop(item, "") + text
         if "\ud800" <= text[-1:] <= "\udbff":
             self._halves[item], text = text[-1], text[:-1]
+            keep_newest(self._halves, MOST_ITEMS)
         return whole_characters(text)
 
     def _on_error(self, error: Message) -> None:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from voicelive import failures, session
 from voicelive.session import Message
@@ -160,8 +160,7 @@ class ToolCalls:
                     self._note(
                         f"The agent failed in {self._in_words('mcp', item_id)}{failures.reason_given(error)}"
                     )
-        while len(self._items) > KNOWN_ITEMS:
-            del self._items[next(iter(self._items))]
+        keep_newest(self._items, KNOWN_ITEMS)
 
     def _is_new(self, one: str) -> bool:
         is_new = one not in self._seen
@@ -249,6 +248,7 @@ class ToolCalls:
         elif found[2] in ("completed", "failed"):
             if found[2] == "failed":
                 self._failed[item] = what
+                keep_newest(self._failed, KNOWN_ITEMS)
             self.owes_words |= found[1] == "mcp"  # of which the agent tells when it is asked to go on [SDK]
             self._end(lambda known, _: known == item)
 
@@ -262,8 +262,7 @@ class ToolCalls:
     def _begin(self, item: str, what: str, response: str) -> None:
         if item not in self._doing:
             self._doing[item] = self.activity = Activity(what, response)
-            if len(self._doing) > KNOWN_ITEMS:  # its end is lost
-                del self._doing[next(iter(self._doing))]
+            keep_newest(self._doing, KNOWN_ITEMS)  # of an older one the end is lost
 
     def _end(self, is_over: Callable[[str, Activity], bool]) -> None:
         self._doing = {item: doing for item, doing in self._doing.items() if not is_over(item, doing)}
@@ -280,6 +279,12 @@ class ToolCalls:
             under_way.clear()
         self.replies.clear()
         self._end(lambda *_: True)
+
+
+def keep_newest(known: dict[str, Any], most: int) -> None:
+    """Forget the oldest of what is known, where there are more."""
+    while len(known) > most:
+        del known[next(iter(known))]
 
 
 def in_words(name: str, arguments: str = "") -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 import pytest
+from program import ROOT, TIMEOUT_S, environment
 
 from voicelive.app.logs import LogFile, LogHandler, RunLogs
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
@@ -196,24 +197,36 @@ def test_a_thread_that_fails_leaves_its_traceback_in_the_log_only(
     assert capsys.readouterr().err == ""
 
 
-class Falls:
-    """What raises where nobody can catch it."""
+CAUGHT_BY_NOBODY = """
+import sys, threading, typer
+from pathlib import Path
+from voicelive.app.cli import failures_told
+from voicelive.app.logs import RunLogs
+from voicelive.text import Redactor
 
-    def __init__(self, failure: type[BaseException]) -> None:
+class Falls:
+    def __init__(self, failure):
         self._failure = failure
 
-    def __del__(self) -> None:
+    def __del__(self):
         raise self._failure
 
-
-def test_what_nobody_can_catch_is_logged_and_a_ctrl_c_comes_once_more(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    logs = RunLogs(tmp_path, Redactor(), pytest.fail)
-    with pytest.raises(KeyboardInterrupt), logs.collecting():
-        for failure in (ValueError, KeyboardInterrupt):
+try:
+    with failures_told(), RunLogs(Path(sys.argv[1]), Redactor(), print).collecting():
+        for failure in ValueError, KeyboardInterrupt:
             Falls(failure)  # and gone at once
-        threading.Event().wait(5)
+        threading.Event().wait(20)
+except typer.Exit as end:
+    sys.exit(end.exit_code)
+"""
 
-    assert "ValueError" in logs.path("voicelive.log").read_text(encoding="utf-8")
-    assert "Traceback" not in capsys.readouterr().err
+
+def test_what_nobody_can_catch_is_logged_and_a_ctrl_c_comes_once_more(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CAUGHT_BY_NOBODY, str(tmp_path)]
+    ended = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=TIMEOUT_S
+    )
+
+    assert (ended.returncode, ended.stderr) == (130, "")
+    (log,) = tmp_path.glob("*_voicelive.log")
+    assert "ValueError" in log.read_text(encoding="utf-8")

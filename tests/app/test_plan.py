@@ -1,6 +1,7 @@
 """What a run is to be, by its settings and its files."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -40,5 +41,13 @@ def test_a_session_file_that_cannot_be_used_is_explained(tmp_path: Path, text: s
 
     with pytest.raises(VoiceLiveError, match=said) as failure:
         read_overrides(path)
+
+    assert failure.value.exit_code == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no file without an end")
+def test_a_session_file_without_an_end_is_refused() -> None:
+    with pytest.raises(VoiceLiveError, match="/dev/zero: it is longer than") as failure:
+        read_overrides(Path("/dev/zero"))
 
     assert failure.value.exit_code == 2

@@ -1,7 +1,9 @@
 """From the command line to a conversation: options, settings, and what is said when that fails."""
 
+import _thread
 import functools
 import inspect
+import logging
 import os
 import sys
 import threading
@@ -38,7 +40,10 @@ from voicelive.text import Redactor, printable, quoted, shown, without_secrets
 if TYPE_CHECKING:  # imported late below, so that --help need not wait for numpy
     from voicelive.app.plan import Plan
 
+log = logging.getLogger(__name__)
+
 SWITCH_S = 0.0005  # for so long an audio callback waits for another thread, not for Python's 5 ms
+ONCE_MORE_S = 0.05  # after a Ctrl-C that nobody could catch
 
 
 def takes(*kinds: AgentKind, by_name: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -111,6 +116,7 @@ def failures_told() -> Iterator[None]:
         if getattr(sys, name) is None:  # started without it
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115  until the process ends
         getattr(sys, name).reconfigure(errors="replace")  # a console that lacks a character shows "?"
+    hook, sys.unraisablehook = sys.unraisablehook, log_unraisable
     try:
         yield
     except (typer.Exit, typer.Abort):
@@ -125,8 +131,18 @@ def failures_told() -> Iterator[None]:
             say(f"{traceback.format_exc()}{failures.in_words(failures.bug())}")
         raise typer.Exit(EXIT_FAILED) from None
     finally:
+        sys.unraisablehook = hook
         give_up_unread()
         leave_portaudio()
+
+
+def log_unraisable(failure: "sys.UnraisableHookArgs") -> None:
+    """What is raised where nobody can catch it belongs to the technical log; a Ctrl-C that came there, in an
+    import, say, comes once more."""
+    if isinstance(failure.exc_value, KeyboardInterrupt):
+        threading.Timer(ONCE_MORE_S, _thread.interrupt_main).start()  # here it would be ignored again
+    else:
+        log.error("ignored in %r", failure.object, exc_info=failure.exc_value)
 
 
 def give_up_unread() -> None:

@@ -1,6 +1,5 @@
 """The two files of a run, readable for their owner only, and what never gets into them."""
 
-import _thread
 import contextlib
 import faulthandler
 import logging
@@ -28,7 +27,6 @@ _OF_A_RUN = re.compile(rf"{_STAMP}_(?:conversation\.log|voicelive\.log|speaker\.
 _STAMPED = re.compile(rf"{_STAMP}_\D")
 _FORMAT = "%(asctime)s:%(name)s:%(levelname)s:%(message)s"
 JOIN_TIMEOUT_S = 0.25
-ONCE_MORE_S = 0.05
 
 
 class LogFile:
@@ -122,14 +120,13 @@ class RunLogs:
         level = root.level
         root.addHandler(handler)
         root.setLevel(logging.DEBUG)
-        hooks = threading.excepthook, sys.unraisablehook
-        threading.excepthook, sys.unraisablehook = log_thread_failure, log_unraisable
+        hook, threading.excepthook = threading.excepthook, log_thread_failure
         faulthandler.enable(self._crash_file)  # on stderr it would be lost: see c_libraries_into
         try:
             yield
         finally:
             faulthandler.disable()
-            threading.excepthook, sys.unraisablehook = hooks
+            threading.excepthook = hook
             root.setLevel(level)
             root.removeHandler(handler)
             for file in (self.technical, self.conversation):
@@ -139,14 +136,6 @@ class RunLogs:
 def log_thread_failure(failure: threading.ExceptHookArgs) -> None:
     """A thread's own traceback belongs to the technical log, not on the screen."""
     log.error("a thread failed: %s", failure.thread, exc_info=failure.exc_value)
-
-
-def log_unraisable(failure: "sys.UnraisableHookArgs") -> None:
-    """So does what is raised where nobody can catch it; a Ctrl-C that came there comes once more."""
-    if isinstance(failure.exc_value, KeyboardInterrupt):
-        threading.Timer(ONCE_MORE_S, _thread.interrupt_main).start()  # here it would be ignored again
-    else:
-        log.error("ignored in %r", failure.object, exc_info=failure.exc_value)
 
 
 @contextlib.contextmanager

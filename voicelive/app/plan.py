@@ -27,6 +27,7 @@ from voicelive.service import (
 )
 from voicelive.session import ECHO, SINCE_2025_10_01, Message, Offer
 
+LONGEST_SESSION = 1_000_000  # characters of a file of session fields: more is none, and may have no end
 FIXED_FIELDS = ("input_audio_format", "output_audio_format", "input_audio_sampling_rate")
 
 
@@ -110,7 +111,11 @@ def find_offer(first_message: Message) -> Offer:
 def read_overrides(path: Path) -> dict[str, Any]:
     """A person's session fields from a JSON file. Raises VoiceLiveError (exit code 2) for anything else."""
     try:
-        session = json.loads(path.read_text(encoding="utf-8-sig"))
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(LONGEST_SESSION + 1)
+        if len(text) > LONGEST_SESSION:
+            raise failures.unusable_file(path, f"it is longer than {LONGEST_SESSION} characters")
+        session = json.loads(text)
     except OSError as error:
         raise failures.unusable_file(path, error.strerror or error) from error
     except (ValueError, RecursionError) as error:
