@@ -14,7 +14,8 @@ WHO = (
 )
 HELP = (
     "You can ask me what time it is in a place, what day it is, who I am and what I am called. I can "
-    "repeat a sentence, count to a number up to twenty, and add two numbers. Everything else I only quote."
+    "repeat a sentence, count to a number up to twenty, and add two numbers. Whatever else you write, I only "
+    "repeat the beginning of it."
 )
 NUMBERS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
@@ -33,7 +34,7 @@ def _count(match: re.Match[str]) -> str:
 
 def _sum(match: re.Match[str]) -> str:
     one, other = int(match["one"]), int(match["other"])
-    return f"{one} and {other} is {one + other}."
+    return f"{one} + {other} = {one + other}."
 
 
 def _day(match: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""The scenes that the stand-in plays on request.
+"""Scenes that the stand-in can play: each `--fault` names one.
 
 The scenes above function-call are faults. The scenes from function-call on are what the agent does in
 each turn before it answers. With `:N` after it, a scene is only played to the first N connections; with
@@ -63,6 +63,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from http import HTTPStatus
 
 from websockets.asyncio.server import ServerConnection
@@ -164,7 +165,7 @@ class Fault:
 
 
 def parsed(text: str) -> Fault:
-    """The fault that is written so; raises ValueError with a sentence that tells what there is."""
+    """The fault that is written so; raises ValueError with a line that says how to write it."""
     for scene, value in SCENES.items():
         code = f"(?P<code>{_CODES.get(scene)})"
         pattern = scene + value.replace("S", _SECONDS).replace("CODE", code) + _CONNECTIONS
@@ -172,10 +173,21 @@ def parsed(text: str) -> Fault:
             found = {name: part for name, part in match.groupdict().items() if part}
             seconds, code = float(found.get("seconds", 0)), found.get("code", "")
             return Fault(scene, seconds, code, int(found.get("first", 1)), float(found.get("last", "inf")))
-    forms = [scene + SCENES[scene].replace("CODE", _CODES.get(scene, "")) for scene in SCENES]
-    raise ValueError(
-        f"{text!r} is not a fault: write one of {', '.join(forms)} (S: seconds). Add :N to play it only to "
-        "the first N connections, or :M-N to play it only to connections M to N."
+    raise ValueError(f"{text!r} is not a fault{_how_to_write(text)}")
+
+
+def _how_to_write(text: str) -> str:
+    """How the scene is written that somebody may have meant; without one, where they are listed."""
+    name = re.split("[=:]", text)[0]
+    if name not in SCENES:
+        meant = "".join(f": did you mean {scene}?" for scene in get_close_matches(name, SCENES, 1))
+        return f"{meant or '.'} `python -m standin --help` lists all faults."
+    form, codes = name + SCENES[name], _CODES.get(name, "").replace("|", ", ")
+    parts = [("S is a number of seconds", "S" in SCENES[name]), (f"CODE is one of {codes}", codes)]
+    where = "".join(f"; {what}" for what, is_there in parts if is_there)
+    return (
+        f": write {form}{where}. With :N after it, it is played to the first N connections; with :M-N, to "
+        "connections M to N."
     )
 
 

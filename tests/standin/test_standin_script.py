@@ -105,7 +105,7 @@ def alone(*options: str) -> subprocess.CompletedProcess[str]:
         ("Please count to five.", "One, two, three, four, five."),
         ("Count up to 3", "One, two, three."),
         ("count to 1000", "I count from one to twenty at most."),
-        ("What is 17 plus 25?", "17 and 25 is 42."),
+        ("What is 17 plus 25?", "17 + 25 = 42."),
         ("What day is it?", "Today is "),
         ("help", "You can ask me what time it is"),
         ("What can you do?", "You can ask me what time it is"),
