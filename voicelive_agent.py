@@ -28,16 +28,11 @@ def project_target(settings: Settings) -> AgentTarget:
     own token, too.
     """
     project = settings.require(PROJECT_NAME)
-    if "/" in project:
-        last = project.rstrip("/").rpartition("/")[2]
-        settings.reject(f"project name must be the name only, such as {last!r}")
     by_option = settings.is_option(AGENT_NAME)
     by_id = settings.is_option(AGENT_ID) and not by_option
-    name, colon, version = ("" if by_id else settings.get(AGENT_NAME)).partition(":")
+    name, _, version = ("" if by_id else settings.get(AGENT_NAME)).partition(":")
     if settings.is_option(AGENT_VERSION) and not by_option:
         version = ""
-    if colon and not name:
-        settings.reject("agent name must stand before its version: name:3")
     if not name and (agent_id := settings.get(AGENT_ID)):
         query = {"agent-id": agent_id, "agent-project-name": project}
         return AgentTarget(agent_id, project, query, agent_token_scope=AI_SCOPE)

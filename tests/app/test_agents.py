@@ -86,11 +86,26 @@ def test_the_env_file_of_a_quickstart_works(env_file: dict[str, str], query: dic
     assert parse_qs(parts.query) == {**query, "agent-project-name": ["p"]}
 
 
-def test_a_project_by_its_url_is_answered_with_its_name() -> None:
-    found = settings(project_name="https://r.services.ai.azure.com/api/projects/mine", agent_name="anna")
+PROJECT = "https://r.services.ai.azure.com/api/projects/my%20project"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "such"),
+    [
+        ("AI_FOUNDRY_PROJECT_NAME", PROJECT, ", such as 'my project'"),
+        ("AI_FOUNDRY_PROJECT_NAME", "https://r.services.ai.azure.com", ""),
+        ("AI_FOUNDRY_PROJECT_NAME", "r.services.ai.azure.com", ""),
+        ("AI_FOUNDRY_AGENT_NAME", f"{PROJECT}/agents/anna", ", such as 'anna'"),
+        ("AI_FOUNDRY_AGENT_NAME", "r.cognitiveservices.azure.com:443", ""),
+    ],
+)
+def test_an_address_is_no_name(variable: str, value: str, such: str) -> None:
+    names = {"AI_FOUNDRY_PROJECT_NAME": "p", "AI_FOUNDRY_AGENT_NAME": "anna"}
+    found = Settings({}, {}, {**names, variable: value})
     project_target(found)
 
-    assert "project name must be the name only, such as 'mine'" in problems(found)
+    told = f"{value!r} ({variable} in .env) is an address: it must be the name only{such}"
+    assert told in problems(found).splitlines()[1]
 
 
 def test_a_hub_names_its_project_by_the_connection_string() -> None:

@@ -38,7 +38,7 @@ def test_another_kind_of_echo_cancellation_is_a_problem() -> None:
     settings = Settings({"echo_cancellation": "loud"}, {}, {})
     find_echo(settings, "2026-07-15")
 
-    with pytest.raises(VoiceLiveError, match="echo cancellation 'loud': must be server, client, off"):
+    with pytest.raises(VoiceLiveError, match="echo cancellation 'loud': must be server, client or off"):
         settings.raise_problems()
 
 

@@ -40,6 +40,46 @@ def test_a_project_s_address_answers_two_questions(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [".env", ".env.example"]
 
 
+def test_what_is_not_as_it_was_typed_is_shown(folder: Path) -> None:
+    done = typed("https://contoso.services.ai.azure.com/api/projects/my%20project/", "anna:3")
+    short = typed("y", "contoso", "my project", "anna:3")
+
+    endpoint = "AZURE_VOICE_LIVE_ENDPOINT=https://contoso.services.ai.azure.com\n"
+    assert f"{endpoint}AI_FOUNDRY_PROJECT_NAME=my project\n" in done.output
+    assert endpoint in short.output
+    assert short.output.count("=") == 1, "the rest is as it was typed"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("--endpoint", "https://contoso.service.ai.azure.com", "Did you mean contoso.services.ai.azure.com?"),
+        ("--endpoint", "https://gateway.example", "name gateway.example in AZURE_VOICE_LIVE_TRUSTED_HOSTS"),
+        ("--endpoint", "https://<your-resource>.services.ai.azure.com", "is not a value"),
+        ("--endpoint", "https://u:hunter2@contoso.services.ai.azure.com", "must have no user"),
+        ("--project-name", "https://contoso.services.ai.azure.com/api/projects/p", "only, such as 'p'"),
+        ("--project-name", "https://contoso.services.ai.azure.com", "it must be the name only"),
+        ("--agent-name", "contoso.services.ai.azure.com", "it must be the name only"),
+    ],
+)
+def test_what_a_run_would_refuse_is_not_written(folder: Path, setting: str, value: str, said: str) -> None:
+    good = {"--endpoint": "contoso", "--project-name": "p", "--agent-name": "anna", setting: value}
+    done = typed(options=tuple(part for option in good.items() for part in option))
+
+    assert done.exit_code == 2
+    assert said in done.output and "hunter2" not in done.output
+    assert not (folder / ".env").exists()
+
+
+def test_a_host_that_the_env_file_trusts_is_taken(folder: Path) -> None:
+    (folder / ".env").write_text("AZURE_VOICE_LIVE_TRUSTED_HOSTS=gateway.example\n")
+
+    done = typed("https://gateway.example/ai", "my project", "anna:3")
+
+    assert done.exit_code == 0, done.output
+    assert read_env_file(folder / ".env")["AZURE_VOICE_LIVE_ENDPOINT"] == "https://gateway.example/ai"
+
+
 def test_what_cannot_be_is_asked_for_again_with_the_reason(folder: Path) -> None:
     done = typed("https://ai.azure.com/nextgen", "contoso", "my project", "asst_1", "anna:three", "anna:3")
 

@@ -179,7 +179,7 @@ def test_a_closed_stdin_is_no_reason_to_end(
         (["dance"], ["No such command"]),
         (["demo", "--endpoint", "https://host"], ["The demo takes no --endpoint"]),
         (["project", *NAMED, "--endpoint", "https://u:hunter2@host"], ["'host'", "must have no user"]),
-        (["project", "--project-name", "p", "--agent-name", ":3"], ["must stand before its version"]),
+        (["project", "--project-name", "p", "--agent-name", ":3"], ["must have a name before its version"]),
     ],
 )
 def test_a_mistake_is_told_in_words_and_nothing_is_lost(

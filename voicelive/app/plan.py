@@ -49,16 +49,14 @@ def find_service(settings: Settings, target: AgentTarget) -> Service:
     url = ""
     if endpoint := settings.require(ENDPOINT):
         try:
-            url = websocket_url(endpoint)
-            if not is_trusted(url, settings.get(TRUSTED_HOSTS)):
-                raise ValueError(untrusted(url))
+            url = service_url(endpoint, settings.get(TRUSTED_HOSTS))
         except ValueError as problem:
-            settings.reject(f"endpoint {without_credentials(endpoint)!r}: {problem}")
+            settings.reject(f"endpoint {without_credentials(endpoint)!r}: {problem}", ENDPOINT)
     default = CLASSIC_API_VERSION if target.is_classic else NEWEST_API_VERSION
     api_version = settings.get(API_VERSION) or default
     source = settings.find(API_VERSION).source
     if not re.fullmatch(r"v1|\d{4}-\d\d-\d\d(-preview)?", api_version):
-        settings.reject(f"api version {api_version!r} ({source}): must look like {default}")
+        settings.reject(f"api version {api_version!r} ({source}): must look like {default}", API_VERSION)
     elif target.is_classic and api_version >= FIRST_API_VERSION_WITHOUT_CLASSIC:
         settings.reject(
             f"agent id {target.agent} is of the classic kind, which the service refuses from api-version "
@@ -71,6 +69,17 @@ def find_service(settings: Settings, target: AgentTarget) -> Service:
             f"later: leave out {api_version} ({source}), or name a classic agent (AI_FOUNDRY_AGENT_ID)"
         )
     return Service(url, api_version)
+
+
+def service_url(endpoint: str, trusted: str) -> str:
+    """The URL of an endpoint; `trusted` are the hosts that a person has named.
+
+    Raises ValueError, in words for people, for one that cannot be, or that gets no token.
+    """
+    url = websocket_url(endpoint)
+    if not is_trusted(url, trusted):
+        raise ValueError(untrusted(url))
+    return url
 
 
 def is_trusted(url: str, named: str) -> bool:
@@ -96,7 +105,9 @@ def find_echo(settings: Settings, api_version: str) -> Message:
     """The fields of the session for the kind that the settings name; an impossible one is noted in them."""
     echo = settings.get(ECHO_CANCELLATION)
     if echo not in echo_kinds():
-        settings.reject(f"echo cancellation {echo!r}: must be {', '.join(echo_kinds())}")
+        *others, last = echo_kinds()
+        must = f"must be {', '.join(others)} or {last}"
+        settings.reject(f"echo cancellation {echo!r}: {must}", ECHO_CANCELLATION)
     return next(
         (one.echo_fields(api_version) for one in extras() if echo in one.echo_kinds), ECHO.get(echo, {})
     )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from urllib.parse import unquote
 
 # What copying from a document, a chat or a portal leaves around a value: invisible characters and quotes.
 _AROUND = (
@@ -37,7 +38,7 @@ def endpoint(value: str) -> str:
     if host in PORTALS:
         raise ValueError(
             f"is a portal's address, not a resource's: https://<resource>{HOST_SUFFIX}, "
-            "on the resource's page under Endpoints"
+            "the beginning of the Project endpoint on the project's welcome screen"
         )
     if "://" in value or not re.fullmatch(r"[\w.-]+(:\d+)?(/.*)?", value):
         return value
@@ -46,14 +47,30 @@ def endpoint(value: str) -> str:
     return f"https://{value}" if host.endswith(".azure.com") else value
 
 
+def project_name(value: str) -> str:
+    """`my-project`"""
+    return _no_address(value, "projects")
+
+
 def agent_name(value: str) -> str:
     """`anna` or `anna:3`."""
     if value.startswith("asst_"):
         raise ValueError("is the id of a classic agent: set AI_FOUNDRY_AGENT_ID to it, and unset the name")
-    _, colon, version = value.partition(":")
+    name, colon, version = _no_address(value, "agents").partition(":")
+    if colon and not name:
+        raise ValueError("must have a name before its version: anna:3")
     if colon and not version.isdecimal():
         raise ValueError("must have a number as its version: anna:3")
     return value
+
+
+def _no_address(value: str, kind: str) -> str:
+    """A name. Raises ValueError for a URL or a host, with the name in it: what follows the `kind`."""
+    if "/" not in value and not re.search(r"\.azure\.(com|us|cn)(:\d+)?$", value, re.IGNORECASE):
+        return value
+    found = re.search(rf"/{kind}/([^/?#]+)", value)
+    such = f", such as {unquote(found[1])!r}" if found else ""
+    raise ValueError(f"is an address: it must be the name only{such}")
 
 
 def agent_id(value: str) -> str:
@@ -81,7 +98,8 @@ def language(value: str) -> str:
     """`de-DE`, or several: `de-DE,fr-FR`"""
     languages = [one.strip() for one in value.split(",")]
     if odd := [one for one in languages if not _LANGUAGE.fullmatch(one)]:
-        raise ValueError(f"{odd[0]!r} is not a language such as de-DE or fr")
+        which = f": {odd[0]!r}" if len(languages) > 1 else ""
+        raise ValueError(f"must be languages such as de-DE or fr{which}")
     return ",".join(languages)
 
 

@@ -48,6 +48,7 @@ PROJECT_NAME = Setting(
     "project_name",
     "Name of the Foundry project.",
     ("AI_FOUNDRY_PROJECT_NAME", "AZURE_VOICELIVE_PROJECT_NAME", "AGENT_PROJECT_NAME", "PROJECT_NAME"),
+    meant=plausible.project_name,
 )
 AGENT_NAME = Setting(
     "agent_name",
@@ -153,6 +154,8 @@ class Settings:
         self._shell = shell
         self._env_file = env_file
         self._problems: dict[str, None] = {}  # in order, each once
+        self.rejected: set[Setting] = set()
+        """Those whose value is among what is wrong."""
         self.found: dict[Setting, Found] = {}
         """What was asked for so far, as it was found; without a value where there was none."""
 
@@ -164,7 +167,7 @@ class Settings:
             found = replace(found, value=setting.meant(plausible.whole(found.value)) if found.value else "")
         except ValueError as problem:
             value = "" if setting.secret else f" {found.value!r}"
-            self.reject(f"{setting.name.replace('_', ' ')}{value} ({found.source}) {problem}")
+            self.reject(f"{setting.name.replace('_', ' ')}{value} ({found.source}) {problem}", setting)
         self.found[setting] = found
         return found
 
@@ -197,9 +200,10 @@ class Settings:
             self.reject(f"{setting.name.replace('_', ' ')} {problem}: set {setting.ways}{other}")
         return value
 
-    def reject(self, problem: str) -> None:
-        """Note one more thing that is wrong."""
+    def reject(self, problem: str, *settings: Setting) -> None:
+        """Note one more thing that is wrong, and whose value is."""
         self._problems[problem] = None
+        self.rejected.update(settings)
 
     def of_libraries(self) -> dict[str, str]:
         """Those of OF_LIBRARIES that are set, and where: `the shell`, or else `.env`."""

@@ -15,17 +15,26 @@ from voicelive.app.extras import Extra
 from voicelive.app.kinds import AgentKind
 from voicelive.app.options import ROOT
 from voicelive.app.screen import own_command
-from voicelive.app.settings import AGENT_NAME, ENDPOINT, PROJECT_NAME, Setting, is_placeholder, read_env_file
+from voicelive.app.settings import (
+    AGENT_NAME,
+    ENDPOINT,
+    PROJECT_NAME,
+    TRUSTED_HOSTS,
+    Setting,
+    Settings,
+    is_placeholder,
+    read_env_file,
+)
 from voicelive.app.terminal import fitted
 from voicelive.errors import EXIT_FAILED, EXIT_USAGE, VoiceLiveError
 from voicelive.files import create
-from voicelive.service import websocket_url
-from voicelive.text import printable, shown
+from voicelive.service import without_credentials
+from voicelive.text import printable, shown, without_secrets
 
 WHERE = {
-    ENDPOINT: "In the Foundry portal (https://ai.azure.com), on the project's overview page: the endpoint "
-    "of the project or of the resource, https://<resource>.services.ai.azure.com/...",
-    PROJECT_NAME: "The project's name, at the top of the same page.",
+    ENDPOINT: "In the Foundry portal (https://ai.azure.com), on the project's welcome screen: the Project "
+    "endpoint, https://<resource>.services.ai.azure.com/...",
+    PROJECT_NAME: "The last part of the Project endpoint, after /api/projects/.",
     AGENT_NAME: "The agent's name, in the portal under Agents (name:3 is its version 3).",
 }
 TITLES = {ENDPOINT: "Endpoint", PROJECT_NAME: "Project name", AGENT_NAME: "Agent name"}
@@ -62,7 +71,8 @@ def make_env_file(given: dict[Setting, str]) -> None:
     try:
         if kept and not typer.confirm(f"{shown(path)} holds {', '.join(kept)}. Replace it?", default=False):
             raise VoiceLiveError("Nothing was changed.", "", EXIT_USAGE)
-        values = asked(given)
+        trusted = Settings({}, os.environ, there).get(TRUSTED_HOSTS)
+        values = asked(given, trusted)
     except typer.Abort as error:
         typer.echo()  # behind the question
         raise VoiceLiveError("Nothing was changed.", "", EXIT_FAILED) from error
@@ -72,9 +82,10 @@ def make_env_file(given: dict[Setting, str]) -> None:
     )
 
 
-def asked(given: dict[Setting, str]) -> dict[Setting, str]:
+def asked(given: dict[Setting, str], trusted: str) -> dict[Setting, str]:
     """A usable value for each setting: the one that is given, else what is answered; asked again while it
-    cannot be. The address of a project answers for its name, too.
+    cannot be. The address of a project answers for its name, too, unless that is given. What is not as it
+    was typed is shown. `trusted` are the hosts that a person has named.
 
     Raises VoiceLiveError (exit code 2) for a given value that is wrong, and typer.Abort if nobody answers.
     """
@@ -85,28 +96,37 @@ def asked(given: dict[Setting, str]) -> dict[Setting, str]:
         while value or setting not in values:
             answer = plausible.bare(value or typer.prompt(TITLES[setting]))
             try:
-                values.update(taken_apart(setting, plausible.whole(answer)))
+                found = taken_apart(setting, answer, trusted)
             except ValueError as problem:
-                said = printable(f"{TITLES[setting]} {answer!r}: {problem}.")
+                typed = without_credentials(answer) if setting == ENDPOINT else answer
+                said = printable(without_secrets(f"{TITLES[setting]} {typed!r}: {problem}"))
                 if value:
                     raise VoiceLiveError(said, "", EXIT_USAGE) from None
                 typer.echo(fitted(said, sys.stdout))
+                continue
+            for one, meant in found.items():
+                if one == setting or not given[one]:
+                    values[one] = meant
+                    if meant != answer:
+                        typer.echo(f"{one.variables[0]}={printable(meant)}")
             value = ""
     return values
 
 
-def taken_apart(setting: Setting, value: str) -> dict[Setting, str]:
+def taken_apart(setting: Setting, value: str, trusted: str) -> dict[Setting, str]:
     """What a value says: of an endpoint that is a project's, the project's name as well.
 
-    Raises ValueError, in words, for one that cannot be.
+    Raises ValueError, in words, for one that a run would refuse.
     """
-    if setting == AGENT_NAME:
-        return {AGENT_NAME: plausible.agent_name(value)}
-    if setting == PROJECT_NAME:
-        return {PROJECT_NAME: unquote(value.rstrip("/").rpartition("/")[2])}
-    url = plausible.endpoint(value)
-    resource, is_project, rest = url.partition("/api/projects/")
-    websocket_url(resource)
+    from voicelive.app.plan import service_url  # late, so that --help need not wait for numpy
+
+    if not value or is_placeholder(value):
+        raise ValueError("is not a value")
+    meant = setting.meant(plausible.whole(value))
+    if setting != ENDPOINT:
+        return {setting: meant}
+    resource, is_project, rest = meant.partition("/api/projects/")
+    service_url(resource, trusted)
     found = {ENDPOINT: resource.rstrip("/")}
     if is_project and (name := unquote(urlsplit(rest).path.partition("/")[0])):
         found[PROJECT_NAME] = name

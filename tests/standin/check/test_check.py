@@ -118,7 +118,8 @@ def test_what_is_missing_is_named_and_the_rest_is_looked_at() -> None:
     missing = checked.found("all needed", "FAILED")
     assert "endpoint still holds a placeholder" in missing
     assert "agent id is missing" in missing and "connection string is missing" in missing
-    assert checked.found("api key") == f"set ({len(KEY)} characters) (AZURE_VOICE_LIVE_API_KEY in the shell)"
+    key = f"set ({len(KEY)} characters) (AZURE_VOICE_LIVE_API_KEY in the shell)"
+    assert checked.found("api key", "?").startswith(f"{key}: agents take no key today.")
     assert KEY not in checked.text + checked.stderr
     assert "There is no microphone." in checked.found("microphone", "FAILED")
     assert "There is no speaker." in checked.found("speaker", "FAILED")
@@ -128,11 +129,21 @@ def test_what_is_missing_is_named_and_the_rest_is_looked_at() -> None:
     assert "voicelive_agent.py check" not in checked.text, "they have typed that"
 
 
+def test_a_value_that_is_wrong_is_not_called_ok() -> None:
+    names = ("--project-name", "https://r.services.ai.azure.com", "--agent-name", "anna")
+    checked = Checked("--endpoint", "https://r.service.ai.azure.com", *names, *FILES)
+
+    assert checked.exit_code == 2
+    assert checked.found("project name", "?").endswith("wrong, see below")
+    assert checked.found("endpoint", "?").endswith("wrong, see below")
+    assert "(--project-name) is an address" in checked.found("all needed", "FAILED")
+
+
 def test_a_password_in_the_endpoint_is_not_shown() -> None:
     checked = Checked(*NAMED, *FILES, AZURE_VOICE_LIVE_ENDPOINT="https://u:hunter2@host?api-key=hunter2")
 
     assert checked.exit_code == 2
-    assert checked.found("endpoint").startswith("host (")
+    assert checked.found("endpoint", "?").startswith("host (")
     assert "hunter2" not in checked.text + checked.stderr
 
 

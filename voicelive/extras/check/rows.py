@@ -76,7 +76,7 @@ def check_settings(report: Report, plan: Plan) -> bool:
     for setting, found in plan.settings.found.items():
         name = setting.name.replace("_", " ")
         if found.value:
-            report.look(name, partial(described, setting, found))
+            report.look(name, partial(described, setting, found, setting in plan.settings.rejected))
         elif setting.name == "api_version":
             report.look(name, lambda: f"{plan.service.api_version} (default)")
 
@@ -91,10 +91,15 @@ def check_settings(report: Report, plan: Plan) -> bool:
     return report.look("all needed", problems)
 
 
-def described(setting: Setting, found: Found) -> str:
+def described(setting: Setting, found: Found, is_rejected: bool) -> str:
     """A setting's value, unless it is a secret, and where it came from."""
     value = f"set ({len(found.value)} characters)" if setting.secret else found.value
-    return f"{without_credentials(value) if setting == ENDPOINT else value} ({found.source})"
+    row = f"{without_credentials(value) if setting == ENDPOINT else value} ({found.source})"
+    if is_rejected:
+        return Doubt(f"{row}: wrong, see below")
+    if setting == API_KEY:
+        return Doubt(f"{row}: agents take no key today. Unset it, and run `az login`.")
+    return row
 
 
 def check_sound(report: Report, plan: Plan, tone: bool) -> None:
