@@ -16,7 +16,7 @@ from websockets.sync.server import ServerConnection
 from standin.server import StandIn
 from voicelive.connection import Connection
 from voicelive.errors import VoiceLiveError
-from voicelive.extras.check.service import Line, differences
+from voicelive.extras.check.service import Line, differences, tells_session
 from voicelive.session import Offer
 
 
@@ -83,6 +83,15 @@ def test_a_service_that_refuses(fault: str, row: str, exit_code: int, said: str)
     assert re.search(r"[Rr]equest id:? [0-9a-f-]{36}", checked.text)
 
 
+@pytest.mark.parametrize("scene", ["function-call", "mcp-approval", "mcp-call=1"])
+def test_an_agent_that_asks_for_a_tool_answers(scene: str) -> None:
+    with StandIn(faults=[scene]) as stand_in:
+        checked = Checked("--endpoint", stand_in.endpoint, *NAMED, *FILES, "--talk")
+
+    assert checked.exit_code == 0
+    assert "by asking for" in checked.found("agent", "ok")
+
+
 def test_a_field_that_the_service_does_not_take_is_left_out_as_in_a_conversation(
     stand_in: StandIn, tmp_path: Path
 ) -> None:
@@ -104,7 +113,7 @@ def test_a_session_that_is_never_accepted() -> None:
             closing(Line(connection, {}, Offer())) as line,
             pytest.raises(VoiceLiveError, match="did not accept the session"),
         ):
-            line.wait_for("session.updated", 0.2)
+            line.wait_for(tells_session("session.updated"), 0.2)
 
 
 def test_fields_that_came_back_otherwise_are_told() -> None:

@@ -134,7 +134,7 @@ def test_a_route_that_does_not_know_it_gets_the_service_s_own(
     program = Program(*command, log_dir=logs)
 
     assert program.wait() == 0, program.stderr
-    assert "api-version 2025-05-01-preview takes no echo reference of the client's" in program.stderr
+    assert "api-version 2025-05-01-preview takes no echo reference from the client" in program.stderr
     asked = stand_in.sessions[before].received[0]["session"]["input_audio_echo_cancellation"]
     assert asked == {"type": "server_echo_cancellation"}
 

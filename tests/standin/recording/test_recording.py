@@ -177,7 +177,7 @@ def test_a_disk_that_is_full_is_told_once_and_the_conversation_goes_on(
 
     assert program.returncode == 0, program.stderr
     assert "Agent: You spoke" in program.stdout
-    assert program.stderr.count("The conversation log is not written any more") == 1
+    assert program.stderr.count("The conversation log is no longer written") == 1
     assert program.stderr.count("The technical log is not complete") == 1
     assert program.stderr.count("The recording is not complete: File too large.") == 1
     assert "Traceback" not in program.stderr

@@ -31,6 +31,7 @@ from voicelive.session import (
     without_refused,
 )
 from voicelive.tls import tls_context
+from voicelive.toolcalls import in_words
 
 GREETING = "Hello."
 
@@ -148,13 +149,13 @@ class Line:
     def create(self) -> str:
         """Ask for the session: its id and model."""
         self._connection.send(self._first_message)
-        session = self.wait_for("session.created", SESSION_TIMEOUT_S)["session"]
+        session = self.wait_for(tells_session("session.created"), SESSION_TIMEOUT_S)["session"]
         return f"{session.get('id', 'no id')}, {session.get('model', 'no model named')}"
 
     def update(self) -> str:
         """The session as the service has it, where that is not as asked for."""
         try:
-            session = self.wait_for("session.updated", SESSION_TIMEOUT_S)["session"]
+            session = self.wait_for(tells_session("session.updated"), SESSION_TIMEOUT_S)["session"]
         except VoiceLiveError as failure:
             less, what = without_refused(self._first_message, self._refused, self._offer)
             if not what:
@@ -167,13 +168,18 @@ class Line:
         """Have the agent speak."""
         self._connection.send(typed_message(GREETING))
         self._connection.send(ANSWER_REQUEST)
-        self.wait_for("response.audio.delta", NO_ANSWER_S, failures.no_answer)
+        event = self.wait_for(is_answer, NO_ANSWER_S, failures.no_answer)
+        if "item" in event:
+            return f"the agent answers {GREETING!r} by asking for {in_words(str(event['item'].get('name')))}"
         return f"the agent answers {GREETING!r} in sound"
 
     def wait_for(
-        self, kind: str, timeout_s: float, late: Callable[[float], VoiceLiveError] = failures.no_session
+        self,
+        is_it: Callable[[Message], bool],
+        timeout_s: float,
+        late: Callable[[float], VoiceLiveError] = failures.no_session,
     ) -> Message:
-        """The next event of a kind. Raises VoiceLiveError for an error, the end, or none in time."""
+        """The next such event. Raises VoiceLiveError for an error, the end, or none in time."""
         give_up_at, refusal = time.monotonic() + timeout_s, None
         for event in self._events:
             match event:
@@ -185,9 +191,7 @@ class Line:
                     if refusal:  # to a session that was asked for once
                         raise failures.voice_agent()
                     refusal = failure
-                case {"type": found, "session": Mapping()} | {"type": found, "delta": _} if (
-                    event and found == kind
-                ):
+                case Mapping() if is_it(event):
                     return event
             if time.monotonic() > give_up_at:
                 raise refusal or late(timeout_s)
@@ -202,6 +206,24 @@ class Line:
         for _ in self._events:
             if time.monotonic() > cut_at:
                 self._connection.cut()
+
+
+def tells_session(kind: str) -> Callable[[Message], bool]:
+    """Whether an event is of this kind, with a session in it."""
+    return lambda event: event.get("type") == kind and isinstance(event.get("session"), Mapping)
+
+
+def is_answer(event: Message) -> bool:
+    """Whether the agent speaks, or asks for a tool, which is an answer, too."""
+    match event:
+        case {"type": "response.audio.delta", "delta": _}:
+            return True
+        case {
+            "type": "response.output_item.done" | "conversation.item.created",
+            "item": {"type": "function_call" | "mcp_approval_request" | "mcp_call"},
+        }:
+            return True
+    return False
 
 
 def differences(asked: Message, got: Message, path: str = "") -> list[str]:
