@@ -76,6 +76,7 @@ class Conversation:
         self._turn_from_s: float | None = None  # where in the sound that is sent that turn began
         self._turn_ms: tuple[int, int] | None = None  # the newest of these, until the service knows it, too
         self._open_turn = False  # the user spoke, or speaks, or an answer was asked for, and none came yet
+        self._lost_turn = False  # the newest ended while the agent waited for us: maybe it is not answered
         self._running: dict[str, _Response] = {}  # by id
         # Held while an event is handled, a message typed, a call answered: which an event may do at once.
         self._lock = threading.RLock()
@@ -138,6 +139,7 @@ class Conversation:
         with self._lock:
             self._typed.append(text)
             self.heard_user = self._owes_answer = True
+            self._lost_turn = self.tools.keeps_waiting
             if self.ready.is_set():
                 self.turns.user_ends()
             self._interrupt()
@@ -171,6 +173,7 @@ class Conversation:
                 self._turn_ms = round(began_s * 1000), round(ended_s * 1000)
                 self.send(session.TURN_END)
                 self.heard_user = self._owes_answer = True
+                self._lost_turn = self.tools.keeps_waiting
             elif began_s is not None and ended_s > began_s:
                 self.send(session.NO_TURN)
             self._go_on()
@@ -211,8 +214,9 @@ class Conversation:
         """
         if self._running or self._turn_from_s is not None or not self.ready.is_set():
             return
+        was_lost = self._lost_turn and not (self.user_speaks or self.tools.keeps_waiting)
         may_tell = self.tools.owes_words and not (self.tools.waiting or self._open_turn)
-        is_owed = self._owes_answer or may_tell
+        is_owed = self._owes_answer or was_lost or may_tell
         self._open_turn |= is_owed  # first, and what it follows from last: is_resting needs no lock
         for message in [*self.tools.replies, *map(session.typed_message, self._typed)]:
             self.send(message)
@@ -222,6 +226,7 @@ class Conversation:
             self._requests += 1
             self.turns.asked()
             self._owes_answer = self.tools.owes_words = False
+            self._lost_turn &= self.tools.keeps_waiting
         self.tools.replies.clear()
 
     def _on_speech(self, event: Message) -> None:
@@ -233,6 +238,7 @@ class Conversation:
                     self._interrupt()
                 self.turns.user_begins(str(event.get("item_id")), event.get("audio_start_ms"))
             case "input_audio_buffer.speech_stopped", _:
+                self._lost_turn = self.tools.keeps_waiting
                 self._open_turn, self.user_speaks = True, False  # in this order: is_resting needs no lock
                 self.turns.user_ends(str(event.get("item_id")), event.get("audio_end_ms"))
             case "input_audio_buffer.committed", {"item_id": str(item)}:
@@ -273,7 +279,7 @@ class Conversation:
                 self._begin(response)
                 self._requests = 0
                 self.tools.owes_words &= bool(self.tools.replies)  # else this one knows all
-                self._open_turn = False  # not earlier: is_resting needs no lock
+                self._open_turn = self._lost_turn = False  # not earlier: is_resting needs no lock
                 self._recent.append(response)
                 if self._turn_from_s is not None:  # it was asked for before the user went on
                     self.silence()
@@ -330,7 +336,7 @@ class Conversation:
                 of_this_session.clear()
             self.ends_at = float("inf")
             self._requests = 0
-            self._open_turn = self.user_speaks = self.talks = False
+            self._open_turn = self._lost_turn = self.user_speaks = self.talks = False
             self._turn_from_s = self._turn_ms = None
 
     def _on_session(self, session_id: str) -> None:

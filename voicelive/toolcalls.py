@@ -100,6 +100,12 @@ class ToolCalls:
         self._failed: dict[str, str] = {}  # calls whose reason may still come: what failed, by item
 
     @property
+    def keeps_waiting(self) -> bool:
+        """Whether the agent waits for an output of ours, or for a yes or no: until then it may answer
+        nothing [reference]."""
+        return bool(self.waiting or self._questions)
+
+    @property
     def is_busy(self) -> bool:
         """Whether the agent waits for something else than the user's words. Needs no lock: what begins is
         noted before what it follows from ends."""

@@ -1,6 +1,7 @@
 """What the agent asks for besides the user's words: each call is answered once, and told."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -170,6 +171,33 @@ def test_a_message_that_is_typed_while_a_function_runs_is_answered_at_once() -> 
 
     asked = ("response.create", None)
     assert held.told == [(CREATE, None), asked, ("call_1", "1"), asked]
+
+
+def typed(held: Held) -> None:
+    held.conversation.say("Are you there?")
+
+
+def spoken(held: Held) -> None:
+    held.handle(SPEECH_STARTED, SPEECH_STOPPED)
+
+
+@pytest.mark.parametrize("turn", [typed, spoken])
+def test_a_turn_that_an_agent_which_waits_for_us_does_not_answer_is_asked_about_again(
+    turn: Callable[[Held], None],
+) -> None:
+    held = Calling(approve="ask")
+    held.handle(created(), call(), request(), done())
+    turn(held)
+    asked = [("response.create", None)]
+    before = len(held.told)
+    held.functions.answers[0]("1")
+    assert held.told[before:] == [("call_1", "1")], "a question is open"
+
+    held.conversation.decide(False)
+
+    assert held.told[before + 1 :] == [("mcpr_1", False), *asked]
+    held.handle(created("resp_2"), done("resp_2"))
+    assert held.told[before + 2 :] == asked and held.conversation.is_resting
 
 
 def test_what_a_function_gives_after_the_line_was_lost_is_answered_to_nobody() -> None:

@@ -84,3 +84,18 @@ def test_what_a_person_says_to_a_tool_that_asks_is_shown_and_logged(
     decided = f'microsoft_docs_search(query="voice live") of azure_doc ({decision})'
     assert f"Tool: {decided}\nAgent: " in program.stdout
     assert f"Agent Tool Call:\t{decided}\n" in program.conversation_log
+
+
+def test_what_is_typed_while_a_tool_asks_is_answered_when_that_is_decided(logs: Path) -> None:
+    with StandIn(faults=["mcp-approval"], pace=20) as service:
+        arguments = ("project", "--endpoint", service.endpoint, *NAMED, "--no-mic", "--output", os.devnull)
+        program = Program(*arguments, log_dir=logs)
+        program.wait_for(lambda: "Type, and press Enter." in program.stderr)
+        program.type("Hello")
+        program.wait_for(lambda: "Type y or n, then Enter." in program.stderr)
+        program.type("maybe")
+        program.wait_for(lambda: "You (typed): maybe" in program.stdout)
+        program.type("n")
+        program.wait_for(lambda: "Agent: You did not allow it" in program.stdout)
+        program.type("q")
+        assert program.wait() == 0
