@@ -55,10 +55,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which tests passed, if they did, by being tried again: how often is for people to judge."""
     again = {report.nodeid: report for report in terminalreporter.stats.get("rerun", [])}
-    for kind, is_sound in (("sound-card tests", True), ("other tests", False)):
+    for kind, is_sound in (("Sound-card tests", True), ("Other tests", False)):
         names = [name for name, report in again.items() if ("soundcard" in report.keywords) == is_sound]
         if names:
-            terminalreporter.write_line(f"{len(names)} {kind} needed a second try: {', '.join(names)}")
+            terminalreporter.write_line(f"{kind} that needed a second try ({len(names)}): {', '.join(names)}")
 
 
 @pytest.hookimpl(wrapper=True)

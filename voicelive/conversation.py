@@ -91,6 +91,7 @@ class Conversation:
         self._forgotten: deque[str] = deque(maxlen=FORGOTTEN_RESPONSES)  # those before: never heard
         self._sources: dict[str, deque[str]] = {}  # that an answer names, by item
         self._halves: dict[str, str] = {}  # of a character that is torn between two pieces of text, by item
+        self._session_id = ""
         self._asked_id = ""  # of the conversation that this session is to go on with
         self.tools = ToolCalls(
             *(self.run_function, self.approve, self.note, self.transcript, self._lock, self._go_on)
@@ -118,9 +119,7 @@ class Conversation:
                 case "session.updated", {"session": Mapping() as accepted}:
                     self._transcribes = accepted.get("input_audio_transcription", True) is not None
                     self.ends_at = session.ends_at(accepted)
-                    self.sessions += not self.ready.is_set()
-                    self.ready.set()
-                    self.refusal = None
+                    self._on_accepted()
                 case "error", {"error": Mapping() as error}:
                     self._on_error(error)
                 case "warning", {"warning": {"message": str(message)}}:
@@ -340,13 +339,20 @@ class Conversation:
             self._turn_from_s = self._turn_ms = None
 
     def _on_session(self, session_id: str) -> None:
-        self._asked_id = self.id
+        self._asked_id, self._session_id = self.id, session_id
         if not self.sessions:
             self.transcript.head(f"SessionID: {session_id}")
-        else:
-            self.transcript.head(f"(reconnected as {session_id})")
-            self.note("Connected again." if self.id else "Connected again. The agent starts anew.")
         self.aside(f"Session {session_id}")
+
+    def _on_accepted(self) -> None:
+        """The session stands, or is changed."""
+        if not self.ready.is_set():
+            if self.sessions:
+                self.transcript.head(f"(reconnected as {self._session_id})")
+                self.note("Connected again." if self.id else "Connected again. The agent starts anew.")
+            self.sessions += 1
+        self.ready.set()
+        self.refusal = None
 
     def _on_conversation(self, conversation: str) -> None:
         """A response belongs to a conversation: is it the one that was to go on?"""

@@ -70,6 +70,11 @@ def test_words_that_will_not_come_any_more_hold_nothing_back() -> None:
     held.handle(created(), added(), words("It is"))
     held.conversation.pause()
     held.handle({"type": "session.created", "session": {"id": "sess_2"}})
+    assert held.notes == [] and "reconnected" not in held.log.getvalue(), "it may still be refused"
+
+    held.handle(UPDATED)
+
+    assert held.notes == ["Connected again. The agent starts anew."]
 
     assert held.log.getvalue() == "Agent Audio Response:\tIt is\n(reconnected as sess_2)"
 

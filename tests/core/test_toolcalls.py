@@ -208,7 +208,7 @@ def test_what_a_function_gives_after_the_line_was_lost_is_answered_to_nobody() -
     held.functions.answers[0]("1")
 
     assert held.sent == []
-    assert held.notes == ["What time_in returned comes too late: the connection was lost."]
+    assert held.notes[0] == "What time_in returned comes too late: the connection was lost."
     assert held.conversation.is_resting
 
 
