@@ -6,6 +6,7 @@ import threading
 import time
 import wave
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -177,9 +178,13 @@ def test_the_file_of_a_sink_is_valid_at_any_moment(tmp_path: Path) -> None:
     sink.play(bytes(4_800), "a")
     assert sink.wait_until_heard(5)
 
-    assert len(samples(tmp_path / "out.wav")) >= 1_920
-
+    deadline, written = time.monotonic() + 5, 0
+    while written < 1_920 and time.monotonic() < deadline:  # the disk comes a little later
+        with suppress(EOFError):  # not even the header is there
+            written = len(samples(tmp_path / "out.wav"))
     sink.close()
+
+    assert written >= 1_920
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
