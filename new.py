@@ -37,13 +37,13 @@ EXPORT = r"(?:\.py|voicelive|`)\s?export\b"  # no name of a command: in a Makefi
 EXTRAS = {
     "check": Extra(("check",)),
     "init": Extra(("init",)),
-    "tools": Extra((), r"\btools\.py\b|@tool\b"),
-    "echo": Extra((), r"[Ee]cho reference|--echo-cancellation client|^- `client`"),
-    "hotplug": Extra((), r"unplugged|hotplug"),
-    "live": Extra((), r"status line"),
-    "recording": Extra((), rf"--record\b|{EXPORT}", ("export",)),
+    "tools": Extra((), r"\btools\.py\b|@tool\b|functions? of yours"),
+    "echo": Extra((), r"[Ee]cho reference|[Ee]cho behind|echo, away|`client`|--echo-cancellation client"),
+    "hotplug": Extra((), r"unplugged|hotplug|looking for another|lost later|sound server that hangs"),
+    "live": Extra((), r"status line|at the prompt|--plain\b|\bEsc\b"),
+    "recording": Extra((), rf"--record\b|\b(a r|R|r)ecordings?\b(?= is a valid| \(`)|{EXPORT}", ("export",)),
     "export": Extra((), EXPORT),
-    "standin": Extra(("demo", "soak"), r"[Ss]tand-?in\b|--fault\b", ("demo",)),
+    "standin": Extra(("demo", "soak"), r"[Ss]tand-?in\b|--fault\b|\bdemo\b", ("demo",)),
 }
 ITSELF = Extra(("new",), r"\bnew\.py\b")
 SENTENCE = re.compile(r"(?<=[^.][.!?])(?<!e\.g\.)\s+(?=[^a-z])|(?<=[.!?][)`*])\s+(?=[^a-z])")
@@ -83,6 +83,7 @@ class Gone:
         told = [
             rf"(?:make|\.py|voicelive|`)\s?(?:{self.commands})\b",
             rf"extras[./](?:{'|'.join(self.parts)})\b",
+            rf"tests/(?:\w+/)*(?:{'|'.join(self.parts)})/",
             *(extra.words for extra in extras.values() if extra.words),
         ]
         self.told = re.compile("|".join(told), re.MULTILINE)
@@ -238,12 +239,18 @@ def table(block: str, told: re.Pattern[str]) -> str:
 
 
 def prose(text: str, told: re.Pattern[str]) -> str:
-    """A paragraph, or an item of a list, without the sentences that are told."""
+    """A paragraph, or an item of a list, without the sentences that are told.
+
+    What begins in bold type, or is an item, is about its first sentence: it goes whole with it.
+    """
     if not told.search(text):
         return text
     marker = re.match(r"(?:- |\d+\. )?", text)
     indent = " " * len(marker[0]) if marker else ""
-    kept = [sentence for sentence in SENTENCE.split(" ".join(text.split())) if not told.search(sentence)]
+    sentences = SENTENCE.split(" ".join(text.split()))
+    if re.match(r"- |\d+\. |\*\*", text) and told.search(sentences[0]):
+        return ""
+    kept = [sentence for sentence in sentences if not told.search(sentence)]
     filler = TextWrapper(WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     whole = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), " ".join(kept))
     return filler.fill(whole).replace("\0", " ")

@@ -62,7 +62,7 @@ GROUPS: dict[str, tuple[Measure, list[Row]]] = {
         bench_echo.echo,
         [
             Row("echo", "echo behind the client's reference"),
-            Row("echo_shake", "... away from its median", digits=2),
+            Row("echo_shake", "echo, away from its median", digits=2),
         ],
     ),
     "busy": (

@@ -208,7 +208,7 @@ def not_connected(error: Exception, host: str, proxy: str = "") -> VoiceLiveErro
     elif isinstance(error, websocket.WebSocketTimeoutException | TimeoutError):
         why, remedy = "it does not answer", "Check the network, the proxy (HTTPS_PROXY) and the host."
     elif isinstance(error, ConnectionRefusedError):
-        why, remedy = NO_LISTENER, f"{PLACE} If you use the stand-in, start it first."
+        why, remedy = NO_LISTENER, f"{PLACE} If it is a server of your own, start it first."
     else:
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
         why = brief(in_one_line(said), QUOTED_CHARACTERS).rstrip(".")

@@ -1,9 +1,11 @@
 """`make new`: somebody's own project out of this one."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -91,9 +93,11 @@ worth it. To try it with the stand-in:
 | `standin/` | a server | |
 | `voicelive/` | the core; the stand-in has none | `--fault 401` |
 
-- The stand-in is slow.
+- The stand-in is slow. Nobody minds.
 - It is quick. The demo of
   it, `make demo`, is not.
+
+**In the stand-in.** All goes. It has no other subject.
 
 ## Playing with the stand-in
 
@@ -147,7 +151,7 @@ ALL = ("-n4", "--dist=loadfile", "--ignore-glob=*/test_make.py", "--ignore-glob=
 
 @pytest.fixture(scope="module", params=PROJECTS)
 def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = Path(tmp_path_factory.mktemp("projects"), request.param)
+    folder = tmp_path_factory.mktemp("projects") / "mine"
     new.make(folder, list(PROJECTS[request.param]))
     return folder
 
@@ -163,6 +167,53 @@ def in_it(project: Path, *command: str) -> None:
         text=True,
     )
     assert run.returncode == 0, run.stdout
+
+
+# What names an extra in words, and the same words in another sense, which stay.
+NAMES = {
+    "check": (r"\bcheck\b", r"; check the api-version"),
+    "init": (r"\binit\b", r"--init\b"),  # docker's
+    "tools": (r"tools\.py|@tool\b|functions? of yours", ""),
+    "echo": (r"[Ee]cho (reference|behind)|echo, away|`client`|\bclient, off", ""),
+    "hotplug": (r"hotplug|unplugged|looking for another", ""),
+    "live": (r"status line|at the prompt|\bEsc\b", ""),
+    "recording": (r"--record\b|\b[Rr]ecordings?\b|\.jsonl", r"the recording\b"),  # the bench's
+    "export": (r"\bexport\b", ""),
+    "standin": (r"[Ss]tand-?in|\bdemo\b|\bsoak\b|--fault\b", ""),
+}
+
+
+def told(project: Path) -> Iterator[tuple[str, str]]:
+    """Each document and each help of a project, with its name."""
+    for path in (*project.glob("*.md"), *project.glob("docs/*.md"), project / ".env.example"):
+        yield path.name, path.read_text(encoding="utf-8")
+    yield "make", said(project, "make")
+    program = (sys.executable, "voicelive_agent.py")
+    whole = said(project, *program, "--help")
+    yield "--help", whole
+    for command in re.findall(r"^  (\w+)  ", whole.partition("Commands:\n")[2], re.MULTILINE):
+        yield f"{command} --help", said(project, *program, command, "--help")
+
+
+def said(project: Path, *command: str) -> str:
+    return subprocess.check_output(command, cwd=project, env=environment(), text=True)
+
+
+def test_nothing_that_is_read_names_what_is_left_out(project: Path, request: pytest.FixtureRequest) -> None:
+    left_out = PROJECTS[request.node.callspec.params["project"]]
+    texts = dict(told(project))
+
+    assert "run --help" in texts
+    for name in left_out:
+        words, other_sense = NAMES[name]
+        for where, text in texts.items():
+            lines = (re.sub(other_sense, "", line) for line in text.splitlines())
+            assert [line for line in lines if re.search(words, line)] == [], f"{name} in {where}"
+
+
+@pytest.mark.parametrize("name", new.EXTRAS)
+def test_the_whole_project_names_each_extra(name: str) -> None:
+    assert any(re.search(NAMES[name][0], text) for _, text in told(ROOT))
 
 
 @pytest.mark.timeout(300)

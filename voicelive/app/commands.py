@@ -31,10 +31,7 @@ def add_run(app: typer.Typer, *kinds: AgentKind) -> None:
     @app.command()
     @cli.takes(*kinds)
     def run(options: RunOptions, kind: AgentKind) -> None:
-        """Talk to your agent, or else to a stand-in.
-
-        The stand-in answers where no endpoint is set.
-        """
+        """Talk to your agent."""
         talk_to_agent(options, kind)
 
     def talk_to_agent(options: RunOptions, kind: AgentKind) -> None:

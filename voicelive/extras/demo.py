@@ -23,7 +23,10 @@ class Demo(Extra):
         @app.command()
         @cli.takes(*kinds, by_name=False)
         def demo(options: RunOptions, kind: AgentKind) -> None:
-            """Talk to a local stand-in, without an account."""
+            """Talk to a local stand-in, without an account.
+
+            `run` does the same if no endpoint is set.
+            """
             hold_demo(kind, options)
 
     def without_endpoint(self, kind: AgentKind, options: RunOptions, why: str) -> None:
