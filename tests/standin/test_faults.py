@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import test_agent_scenes
 from program import NAMED, ROOT, Program
 
 from standin import faults
@@ -252,3 +253,22 @@ def test_the_table_of_faults_names_each_scene_and_none_that_is_not_there() -> No
     of_an_extra = {"no-client-reference", "function-call", "function-calls", "wrong-arguments"}
     assert {fault.scene for fault in played} | of_an_extra == set(faults.SCENES)
     assert {fault.code for fault in played if fault.scene == "error"} == set(faults.ERRORS)
+
+
+def shape(scene: str) -> str:
+    """A scene, whatever its seconds."""
+    return re.sub(r"=[\d.]+", "=", scene)
+
+
+def test_the_table_of_faults_has_the_exit_codes_that_the_runs_of_the_tests_have() -> None:
+    runs = {scene: code for scene, (code, _) in DOOR.items()}
+    runs |= dict.fromkeys((*ON_THE_LINE, FAILED_ANSWER, *test_agent_scenes.SCENES), 0)
+    runs |= dict.fromkeys(test_agent_scenes.REFUSED, 1)
+    seen = {shape(scene.partition(" --")[0]): str(code) for scene, code in runs.items()}
+    table = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| .* \| ([^|]+) \| (`--fault [^|]+) \|$", table, re.MULTILINE)
+    told = {shape(scene): codes for codes, how in rows for scene in re.findall(r"--fault (\S+)`", how)}
+
+    known = seen.keys() & told.keys()
+    assert len(known) >= 30
+    assert {scene: told[scene] for scene in known if seen[scene] not in told[scene]} == {}
