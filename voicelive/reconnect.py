@@ -91,6 +91,11 @@ class Link:
         if self.failure:
             raise self.failure
 
+    def fail(self, failure: Exception) -> None:
+        """The conversation is over, and that is why; from any thread."""
+        self.failure = failure
+        self.over.set()
+
     def end(self) -> None:
         """Close the connection, let both threads go, and close the books; takes about a second at most."""
         try:
@@ -156,7 +161,7 @@ class Link:
         try:
             self._stay_connected()
         except Exception as failure:
-            self.failure = failure
+            self.fail(failure)
         self.over.set()
 
     def _stay_connected(self) -> None:

@@ -118,6 +118,11 @@ class ToolCalls:
             or self.owes_words
         )
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether a person is asked something. Needs no lock."""
+        return bool(self._questions)
+
     def handle(self, event: Message) -> None:
         """One event of the service; nothing happens where it is about something else [reference, SDK]."""
         match event:

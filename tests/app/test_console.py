@@ -31,6 +31,16 @@ STARTED = {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "it
 STOPPED = {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 0, "item_id": "u1"}
 CREATED = {"type": "response.created", "response": {"id": "r1"}}
 AUDIO = {"type": "response.audio.delta", "response_id": "r1", "item_id": "i1", "delta": "AQEBAQ=="}
+ASKS = {
+    "type": "conversation.item.created",
+    "item": {
+        "id": "a1",
+        "type": "mcp_approval_request",
+        "server_label": "disk",
+        "name": "delete",
+        "arguments": "{}",
+    },
+}
 DONE = {"type": "response.done", "response": {"id": "r1", "status": "completed"}}
 
 
@@ -60,7 +70,7 @@ def hosted() -> Iterator[tuple[Console, Service]]:
     service, screen, sink = Service(), Screen(Redactor()), Playback()
     turns = Turns(sink.account)
     transcript = Transcript(screen, io.StringIO().write, turns.write)
-    conversation = Conversation(sink, transcript, turns, screen.note, SESSION_UPDATE)
+    conversation = Conversation(sink, transcript, turns, screen.note, SESSION_UPDATE, approve="ask")
     source = Blocks(b"\xff\x7f" * (BLOCK_BYTES // 2), endless=True)
     with websocket_server(service.serve) as url:
         meter, mute = Meter(), Mute()
@@ -137,6 +147,34 @@ def test_commands_are_not_sent_and_messages_are_no_commands(
         console.obey(typed)
 
         assert said == sent
+        assert not console.link.over.is_set()
+
+
+def test_where_no_answer_comes_to_what_was_piped_the_conversation_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("voicelive.app.console.NO_ANSWER_S", 0.2)
+    with hosted() as (console, service):
+        service.say(UPDATED)
+        wait_until(console.link, console.link.conversation.ready.is_set)
+        console.take("Hello")
+
+        console.take("Is anybody there?")
+
+        assert console.link.over.is_set()
+        assert "no answer" in str(console.link.failure)
+
+
+def test_a_question_of_the_agent_s_is_answered_by_the_next_line_of_a_pipe() -> None:
+    with hosted() as (console, service):
+        service.say(UPDATED)
+        wait_until(console.link, console.link.conversation.ready.is_set)
+        console.take("Delete it all")
+        service.say(CREATED, ASKS)
+
+        console.take("n")
+
+        assert not console.link.conversation.tools.is_asking
         assert not console.link.over.is_set()
 
 

@@ -17,7 +17,7 @@ from voicelive.app.terminal import (
     level,
     watch_keyboard,
 )
-from voicelive.reconnect import Link
+from voicelive.reconnect import NO_ANSWER_S, Link
 from voicelive.soundcard import Microphone, Stream
 from voicelive.text import printable
 from voicelive.toolcalls import Activity
@@ -25,7 +25,9 @@ from voicelive.turns import Usage
 from voicelive.uplink import Meter, Mute
 
 REPEAT_S = 0.05  # a key that is held down repeats itself so soon
+LOOK_S = 0.1  # between two looks whether a line from a pipe may be taken
 PATIENCE_S = 1.0  # of silent work of the agent, before the person is told
+THINKING = "thinking"
 HEARS_ITSELF = (
     "The agent seems to hear itself through the microphone: use a headset, turn the loudspeaker "
     "down, or try --echo-cancellation client."
@@ -50,12 +52,13 @@ class Console:
         self._hints = set[str]()  # that were given
         self._openings = 0  # of the microphone, when it was looked at last
         self._told: Activity | None = None  # what was said to take long
+        self._awaits_answer = False  # what was typed has none yet, or it is not heard yet; see take()
         self._pushed_at = 0.0  # when the key to talk came last, time.monotonic()
 
     def listen_to_keyboard(self, at_end: Callable[[Callable[[], None]], object]) -> None:
         """Obey what is typed, from now on; `at_end` gets what ends it."""
         if not self.make_prompt:
-            watch_keyboard(self._take, self.end_typing)
+            watch_keyboard(self.take, self.end_typing)
             at_end(forget_typed)
             return
         prompt = self.make_prompt(self.screen.open_line, self)
@@ -156,7 +159,7 @@ class Console:
         if activity := conversation.tools.activity:
             return activity.what
         if not conversation.is_resting:
-            return "thinking"
+            return THINKING
         return "push to talk" if self.pushes_to_talk else "listening"
 
     @property
@@ -164,11 +167,32 @@ class Console:
         seconds = round(time.monotonic() - self._began)
         return f"{seconds // 60}:{seconds % 60:02}"
 
-    def _take(self, typed: str) -> None:
+    def take(self, typed: str) -> None:
         """What was typed, and Enter, without a prompt."""
         if is_terminal(sys.stdin):
             self.screen.begin_row()
-        self.obey(typed)
+        else:
+            self._wait_for_answer()
+        if not self.link.over.is_set():
+            self.obey(typed)
+
+    def _wait_for_answer(self) -> None:
+        """Until what was typed before is answered, and the answer heard: who pipes lines does not mean to cut
+        in. Only a question of the agent's is not waited for, and where no answer comes, the conversation is
+        over.
+        """
+        silent_from = time.monotonic()
+        while self._awaits_answer and not (self._conversation.tools.is_asking or self.link.over.wait(LOOK_S)):
+            if self._conversation.is_resting and self._conversation.sink.wait_until_heard(0):
+                self._awaits_answer = False
+            elif self._state != THINKING:
+                silent_from = time.monotonic()
+            elif time.monotonic() - silent_from > NO_ANSWER_S:
+                self.link.fail(failures.no_answer(NO_ANSWER_S))
+
+    def _say(self, text: str) -> None:
+        self._conversation.say(text)
+        self._awaits_answer = True
 
     def obey(self, typed: str) -> None:
         """What was typed, and Enter: a command of ours, or a message for the agent, as several lines are."""
@@ -184,13 +208,13 @@ class Console:
             case "y" | "n" as said if self._conversation.decide(said == "y"):
                 pass  # the agent had asked
             case "/say" if rest.strip():
-                self._conversation.say(rest.strip())
+                self._say(rest.strip())
             case "?" | "/?" | "/help":
                 self._list_keys()
             case unknown if unknown.startswith("/"):
                 self._list_keys(f"There is no {word}.")
             case _:
-                self._conversation.say(text)
+                self._say(text)
 
     def _list_keys(self, before: str = "") -> None:
         keys = [KEYS, LIVE_KEYS] if self.make_prompt else [KEYS]

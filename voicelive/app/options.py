@@ -29,7 +29,9 @@ class Options:
     input_channel: Annotated[int | None, "Channel of the microphone or file, from 1; else the loudest."] = (
         None
     )
-    no_mic: Annotated[bool, "Type only; ends when stdin ends and everything was heard."] = False
+    no_mic: Annotated[
+        bool, "Type only; ends when stdin ends and all is heard. Lines from a pipe wait for each answer."
+    ] = False
 
 
 @dataclass(frozen=True)

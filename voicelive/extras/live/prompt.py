@@ -99,7 +99,8 @@ class LivePrompt:
         """Stop all that runs in the terminal, make too, until the shell goes on with it."""
         self._goes_on.clear()
         os.kill(0, signal.SIGTSTP)
-        self._goes_on.wait(STOP_S)
+        # The time of the stop counts for a wait: the second one is for SIGCONT, which the main thread gets.
+        _ = self._goes_on.wait(STOP_S) or self._goes_on.wait(STOP_S)
         self._goes_on.set()
 
     def _on_continue(self, *_: object) -> None:
