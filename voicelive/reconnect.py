@@ -56,7 +56,7 @@ class Link:
     source: Source
     stages: Sequence[Stage] = ()  # between the source and the connection
     show_event: Callable[[str], None] = lambda kind: None  # gets the type of each event
-    invitation: str = "Speak."  # shown when it is time to
+    invitation: Callable[[], str] = lambda: "Speak."  # shown when it is time to
     over: threading.Event = field(default_factory=threading.Event)
     """Set by whoever finds that the conversation is over, or wants it to be."""
 
@@ -261,7 +261,7 @@ class Link:
         """Wait for the session; False where all is over before there is one."""
         self.conversation.ready.wait()
         if not self.over.is_set():
-            self.conversation.note(self.invitation)
+            self.conversation.note(self.invitation())
         return not self.over.is_set()
 
     def _send_block(self, block: bytes) -> None:

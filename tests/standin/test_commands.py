@@ -200,12 +200,29 @@ def test_who_only_types_and_types_nothing_has_said_all(stand_in: StandIn, logs: 
     assert "0 answers" in program.stderr
 
 
+@pytest.mark.parametrize(
+    ("keys", "told"), [("", "You are muted. Type m, then Enter, to speak."), ("m", "Speak.")]
+)
+def test_who_is_muted_is_told_so_and_not_to_speak(
+    stand_in: StandIn, logs: Path, sound: tuple[str, ...], keys: str, told: str
+) -> None:
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, "--muted")
+    program = Program(*arguments, log_dir=logs)
+    for key in keys:  # while the session is still to come
+        program.type(key)
+    program.wait_for(lambda: told in program.stderr)
+    program.type("q")
+
+    assert program.wait() == 0
+    assert ("Speak." in program.stderr) == ("You are muted" not in program.stderr)
+
+
 def test_a_muted_microphone_is_not_heard(stand_in: StandIn, logs: Path, sound: tuple[str, ...]) -> None:
     before = len(stand_in.sessions)
     program = Program("project", "--endpoint", stand_in.endpoint, *NAMED, *sound, log_dir=logs)
     program.type("m")
     program.wait_for(lambda: "The microphone is muted." in program.stderr)
-    program.wait_for(lambda: "Speak." in program.stderr)
+    program.wait_for(lambda: "You are muted." in program.stderr)
     session = stand_in.sessions[before]
     assert stand_in.wait_for(lambda: session.audio_frames > 2 * 24_000, timeout=10)
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -106,7 +107,8 @@ def _converse(
         stages: list[Stage] = [meter, muting, *beside_what_is_played(source, sink, parts)]
         stages += while_talking(conversation)
         make_prompt = next((part.make_prompt for part in parts if part.make_prompt), None)
-        link = new_link(options, connector, conversation, source, stages, screen.note, bool(make_prompt))
+        invitation = partial(how_to_begin, conversation, options.no_mic, muting, bool(make_prompt))
+        link = new_link(options, connector, conversation, source, stages, screen.note, invitation)
         if options.greet:
             conversation.greet()
         screen.note("To end: q and Enter, or Ctrl-C. For the keys: ? and Enter.")
@@ -184,16 +186,23 @@ def new_link(
     source: Source,
     stages: Sequence[Stage],
     note: Callable[[str], None],
-    is_live: bool,
+    invitation: Callable[[], str],
 ) -> Link:
     """What carries it; nothing moves before it is started."""
     show_event = Events(note).show if options.verbose else lambda kind: None
-    invitation, key = "Speak.", "the space bar" if is_live else "Enter"
-    if options.no_mic:
-        invitation = "Type, and press Enter."
-    elif conversation.pushes_to_talk:
-        invitation = f"Press {key}, speak, and press {key} again."
     return Link(connect, conversation, source, stages, show_event, invitation)
+
+
+def how_to_begin(conversation: Conversation, types_only: bool, muting: Mute, is_live: bool) -> str:
+    """What a person is to do, once the session stands."""
+    if types_only:
+        return "Type, and press Enter."
+    if muting.on:
+        return "You are muted. Type m, then Enter, to speak."
+    if conversation.pushes_to_talk:
+        key = "the space bar" if is_live else "Enter"
+        return f"Press {key}, speak, and press {key} again."
+    return "Speak."
 
 
 class Events:

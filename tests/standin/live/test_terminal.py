@@ -227,6 +227,27 @@ def test_ctrl_z_stops_the_program_until_the_shell_goes_on_with_it(stand_in: Stan
         assert screen.wait() == 0
 
 
+def test_the_prompt_comes_back_once_and_in_its_column_after_a_stop_however_long(
+    stand_in: StandIn, logs: Path
+) -> None:
+    arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
+    longer_than_the_wait = "stty sane; echo suspended; sleep 0.7; fg"
+    within = f'set -m; "$@"; {longer_than_the_wait}; {longer_than_the_wait}; {longer_than_the_wait}'
+    with terminal(*arguments, log_dir=logs, within=within) as screen:
+        screen.wait_for(" listening")
+        screen.type("half a line")
+        screen.wait_for("> half a line")
+        for time in range(1, 4):
+            screen.type("\x1a")
+            screen.wait_for_match(rf"(suspended[^>]*){{{time}}}> half")
+            screen.type("!")
+            screen.wait_for("> half a line" + time * "!")
+
+            assert screen.text.count("> half") == screen.text.count("\n> half") == 1
+        screen.type("\x15q\r")  # in place of the line
+        assert screen.wait() == 0
+
+
 def test_a_program_that_was_stopped_from_elsewhere_reads_keys_again(stand_in: StandIn, logs: Path) -> None:
     arguments = ("project", "--endpoint", stand_in.endpoint, *NAMED, *TYPED_ONLY)
     with terminal(*arguments, log_dir=logs, within='set -m; "$@"; stty sane; echo suspended; fg') as screen:
