@@ -1,6 +1,6 @@
 """Talk to an agent in an Azure AI Foundry project, through the Voice Live API.
 
-Without a command: `run`.
+Without a command: `run`, with the options of `run`.
 """
 
 from hub_variant import HUB

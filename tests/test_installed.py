@@ -47,6 +47,14 @@ def test_its_env_file_and_its_logs_are_in_the_current_folder(site: Path, tmp_pat
     assert len(list((tmp_path / "logs").glob("*.log"))) == 2
 
 
+def test_where_no_example_was_installed_init_is_named_and_no_copy(site: Path, tmp_path: Path) -> None:
+    run = voicelive(site, tmp_path, "project", "--no-mic")
+
+    assert run.returncode == 2
+    assert "endpoint is missing" in run.stderr and "`voicelive init` asks for the settings." in run.stderr
+    assert ".env.example" not in run.stderr
+
+
 def test_it_calls_itself_by_its_name(site: Path, tmp_path: Path) -> None:
     code = "from voicelive.app.screen import own_command; print(own_command('project'))"
     command = [sys.executable, "-c", code]

@@ -25,7 +25,7 @@ def import_sounddevice() -> ModuleType:
 
 
 def table(sd: ModuleType, *kinds: Kind) -> str:
-    """The sound cards for people, a line each: number, name, host API and rate; `*` is the default."""
+    """The sound cards for people, a line each: number, name, host API and rate; `*` marks the default."""
     lines = []
     for kind in kinds:
         lines.append(f"{TITLES[kind].capitalize()}s:")
@@ -35,6 +35,8 @@ def table(sd: ModuleType, *kinds: Kind) -> str:
             lines.append(f"{mark}{device['index']:>4}  {device['name']}  ({about})")
         if not candidates(sd, kind):
             lines.append("      none")
+    if any(line.startswith("*") for line in lines):
+        lines.append("* is used unless you name another one.")
     return "\n".join(lines)
 
 

@@ -134,10 +134,10 @@ _PORTAUDIO = {
     "win32": "Reinstall it: `python -m pip install --force-reinstall sounddevice`.",
 }
 NO_HOST, NO_LISTENER = "there is no such host", "nobody listens there"
-WITHOUT_SOUND = (
-    "`--input FILE.wav` and `--output FILE.wav` take the place of microphone and speaker; "
-    "with `--no-mic` you type."
-)
+_MICROPHONE_ALLOWED = {
+    "darwin": "Is the terminal allowed to use it (System Settings, Privacy & Security, Microphone)?",
+    "win32": "Are desktop apps allowed to use it (Settings, Privacy & security, Microphone)?",
+}
 
 
 def in_words(failure: VoiceLiveError) -> str:
@@ -327,8 +327,7 @@ def keeps_dropping(last: VoiceLiveError, times: int) -> VoiceLiveError:
 
 def no_portaudio(error: OSError) -> VoiceLiveError:
     """The PortAudio library is not installed."""
-    remedy = _PORTAUDIO.get(sys.platform, "Install PortAudio.")
-    return VoiceLiveError(f"No sound: {error}.", f"{remedy} {WITHOUT_SOUND}")
+    return VoiceLiveError(f"No sound: {error}.", _PORTAUDIO.get(sys.platform, "Install PortAudio."))
 
 
 def no_device(kind: str, error: Exception, plugin: str = "") -> VoiceLiveError:
@@ -337,22 +336,21 @@ def no_device(kind: str, error: Exception, plugin: str = "") -> VoiceLiveError:
     `plugin` is the package without which PortAudio sees nothing of the sound server that runs.
     """
     what = f"The {kind} cannot be opened: {error}."
-    remedy = "May programs use it (privacy settings)? " if kind == "microphone" else ""
+    allowed = _MICROPHONE_ALLOWED.get(sys.platform, "") if kind == "microphone" else ""
+    remedy = f"{allowed} Try another one.".lstrip()
     if "querying device -1" in str(error):  # PortAudio's default, where there is none
-        what, remedy = f"There is no {kind}.", "Plug one in, or close the program that uses it. "
+        what, remedy = f"There is no {kind}.", "Plug one in, or close the program that uses it."
         if plugin:
-            remedy = f"A sound server runs, but ALSA cannot reach it: sudo apt install {plugin}. "
+            remedy = f"A sound server runs, but ALSA cannot reach it: sudo apt install {plugin}."
     elif "Device unavailable" in str(error):  # PortAudio's -9985
-        what, remedy = f"The {kind} is in use by another program.", "Close that program. "
-    return VoiceLiveError(what, remedy + WITHOUT_SOUND)
+        what, remedy = f"The {kind} is in use by another program.", "Close that program."
+    return VoiceLiveError(what, remedy)
 
 
 def silent_microphone() -> VoiceLiveError:
     """Nothing but zeros, as no microphone that works gives."""
-    return VoiceLiveError(
-        "The microphone gives nothing but silence.",
-        "Is it muted? Is the terminal allowed to use it (privacy settings of macOS and Windows)?",
-    )
+    remedy = f"Is it muted? {_MICROPHONE_ALLOWED.get(sys.platform, '')}".rstrip()
+    return VoiceLiveError("The microphone gives nothing but silence.", remedy)
 
 
 def source_failed(name: str, error: Exception) -> VoiceLiveError:

@@ -78,6 +78,17 @@ def test_an_env_file_that_was_filled_in_is_not_to_be_copied_over() -> None:
     assert ".env.example" not in failure.value.remedy
 
 
+def test_what_is_wrong_and_not_missing_needs_no_file_and_no_portal() -> None:
+    settings = Settings({"voice": "alloy"}, {}, {})
+    settings.require(VOICE)
+
+    with pytest.raises(VoiceLiveError) as failure:
+        settings.raise_problems(["`init` asks for the settings."])
+
+    assert failure.value.message.startswith("These settings are wrong:\n  voice 'alloy' (--voice) is not")
+    assert failure.value.remedy == "Correct them."
+
+
 def test_an_env_file_may_come_from_notepad(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_bytes("\ufeffAZURE_VOICE_LIVE_ENDPOINT=https://é\r\nEMPTY=\r\n".encode())

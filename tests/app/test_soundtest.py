@@ -129,6 +129,7 @@ def test_without_a_microphone_it_says_so() -> None:
 
     assert program.wait() == 1
     assert program.stderr.startswith("There is no microphone.\n")
+    assert "--" not in program.stderr, "the options of a conversation are not those of the test"
 
 
 def test_a_device_is_named_for_the_test_alone() -> None:

@@ -1,9 +1,11 @@
 """`init`: the three values, asked for and written to .env."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from program import ROOT
 from typer.testing import CliRunner, Result
 
 from voicelive.app.settings import read_env_file
@@ -38,6 +40,14 @@ def test_a_project_s_address_answers_two_questions(folder: Path) -> None:
     assert (folder / ".env").read_text().startswith("# where\nAZURE_VOICE_LIVE_ENDPOINT=https://contoso.")
     assert os.name == "nt" or (folder / ".env").stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in folder.iterdir()) == [".env", ".env.example"]
+
+
+def test_the_new_file_does_not_ask_to_be_copied(folder: Path) -> None:
+    shutil.copy(ROOT / ".env.example", folder)
+
+    assert typed("contoso", "my project", "anna:3").exit_code == 0
+
+    assert (folder / ".env").read_text().startswith("# A variable in the shell wins over .env")
 
 
 def test_what_is_not_as_it_was_typed_is_shown(folder: Path) -> None:

@@ -55,7 +55,8 @@ def test_the_devices_are_listed(jack: dict[str, str]) -> None:
 
     assert listed.returncode == 0
     lines = r"\*   0  system  \(JACK.*, 48000 Hz\)\n    1  loopback  \(JACK.*, 48000 Hz\)\n"
-    assert re.fullmatch(rf"Microphones:\n{lines}Speakers:\n{lines}", listed.stdout)
+    legend = r"\* is used unless you name another one\.\n"
+    assert re.fullmatch(rf"Microphones:\n{lines}Speakers:\n{lines}{legend}", listed.stdout)
 
 
 @on_linux

@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from voicelive import __version__
 from voicelive.app import cli
@@ -25,6 +26,16 @@ def add_to(app: typer.Typer, *kinds: AgentKind) -> None:
     app.command()(devices)
 
 
+class RunByDefault(TyperGroup):
+    """The commands; options without a command are those of `run`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `run` before an option that is not the program's own."""
+        own = {"--", *(name for parameter in self.get_params(ctx) for name in parameter.opts)}
+        is_of_run = args[:1] and args[0].startswith("-") and args[0] not in own
+        return super().parse_args(ctx, ["run", *args] if is_of_run else args)
+
+
 def add_run(app: typer.Typer, *kinds: AgentKind) -> None:
     """Add run to the app of a script, and let it be what happens without a command."""
 
@@ -42,7 +53,7 @@ def add_run(app: typer.Typer, *kinds: AgentKind) -> None:
                 extra.without_endpoint(kind, options, f"{ENDPOINT.variables[0]} {why}")
         cli.start(kind, options)
 
-    @app.callback(invoke_without_command=True)
+    @app.callback(cls=RunByDefault, invoke_without_command=True)
     def begin(
         context: typer.Context,
         version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,

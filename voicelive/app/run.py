@@ -37,6 +37,11 @@ from voicelive.wav import TimedSource, WavSink, WavSource
 
 log = logging.getLogger(__name__)
 
+WITHOUT_SOUND = (
+    "`--input FILE.wav` and `--output FILE.wav` take the place of microphone and speaker; "
+    "with `--no-mic` you type."
+)
+
 
 def talk(
     plan: Plan,
@@ -261,6 +266,7 @@ def open_source(options: Options, note: Callable[[str], None] = log.info) -> Sou
         return Microphone(options.input_device, options.input_channel)
     except VoiceLiveError as failure:
         if not options.sample or failure.exit_code == EXIT_USAGE:
+            name_files(failure)
             raise
         note(f"{failure.message} A recorded sample speaks for you.")
         return WavSource(options.sample, then=repeat(SILENCE) if is_terminal(sys.stdin) else ())
@@ -277,6 +283,13 @@ def open_sink(options: Options, instead: Path, note: Callable[[str], None] = log
         return Speaker(options.output_device)
     except VoiceLiveError as failure:
         if not options.sample or failure.exit_code == EXIT_USAGE:
+            name_files(failure)
             raise
         note(f"{failure.message} The agent's sound goes to a file.")
         return WavSink(instead, is_new=True)
+
+
+def name_files(failure: VoiceLiveError) -> None:
+    """Add to the failure of a sound card what can take its place, unless a wrong card was named."""
+    if failure.exit_code != EXIT_USAGE:
+        failure.remedy += f" {WITHOUT_SOUND}"

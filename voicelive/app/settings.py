@@ -12,6 +12,7 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 from voicelive.app import plausible
+from voicelive.app.options import IS_INSTALLED
 from voicelive.errors import EXIT_USAGE, VoiceLiveError
 from voicelive.service import DEFAULT_VOICE
 
@@ -154,6 +155,7 @@ class Settings:
         self._shell = shell
         self._env_file = env_file
         self._problems: dict[str, None] = {}  # in order, each once
+        self._is_missing = False  # whether one of them is that a value is missing
         self.rejected: set[Setting] = set()
         """Those whose value is among what is wrong."""
         self.found: dict[Setting, Found] = {}
@@ -195,6 +197,7 @@ class Settings:
     def require(self, setting: Setting, or_else: Setting | None = None) -> str:
         """The value; a missing one is a problem, named with the ways to set it."""
         if not (value := self.get(setting)):
+            self._is_missing = True
             problem = "still holds a placeholder" if self.is_unfilled(setting) else "is missing"
             other = f", or else {or_else.ways}" if or_else else ""
             self.reject(f"{setting.name.replace('_', ' ')} {problem}: set {setting.ways}{other}")
@@ -230,17 +233,17 @@ class Settings:
     def raise_problems(self, hints: Sequence[str] | None = ()) -> None:
         """Raise VoiceLiveError (exit code 2) that names everything noted so far, if anything.
 
-        The remedy ends with the `hints`, sentences; None where only options were read.
+        Where one is missing, the remedy ends with the `hints`, sentences; None where only options were read.
         """
         if self._problems:
-            copy = "" if self._env_file else "Copy .env.example to .env and fill it in. "
-            where = "The README says where to find each value in the portal."
-            remedy = "\n".join([f"{copy}{where}", *(hints or ())])
-            raise VoiceLiveError(
-                "These settings are missing or wrong:\n" + "\n".join(f"  {p}" for p in self._problems),
-                "" if hints is None else remedy,
-                EXIT_USAGE,
-            )
+            what, remedy = "wrong", "Correct them."
+            if self._is_missing:
+                copy = "" if self._env_file or IS_INSTALLED else "Copy .env.example to .env and fill it in. "
+                where = "The README says where to find each value in the portal."
+                what, remedy = "missing or wrong", "\n".join([f"{copy}{where}", *(hints or ())])
+            problems = "\n".join(f"  {problem}" for problem in self._problems)
+            message = f"These settings are {what}:\n{problems}"
+            raise VoiceLiveError(message, "" if hints is None else remedy, EXIT_USAGE)
 
 
 def is_placeholder(value: str) -> bool:

@@ -37,6 +37,7 @@ WHERE = {
     PROJECT_NAME: "The last part of the Project endpoint, after /api/projects/.",
     AGENT_NAME: "The agent's name, in the portal under Agents (name:3 is its version 3).",
 }
+TO_COPY = "Copy this file to .env and fill it in. "  # in .env.example
 TITLES = {ENDPOINT: "Endpoint", PROJECT_NAME: "Project name", AGENT_NAME: "Agent name"}
 Endpoint = Annotated[str, typer.Option(help=ENDPOINT.help, show_default=False)]
 ProjectName = Annotated[str, typer.Option(help=PROJECT_NAME.help, show_default=False)]
@@ -141,6 +142,7 @@ def write(path: Path, values: dict[str, str]) -> None:
     source = path if path.exists() else path.with_name(".env.example")
     try:
         text = source.read_text(encoding="utf-8") if source.exists() else ""
+        text = text.replace(TO_COPY, "")
         for name, value in values.items():
             line = f"{name}={value}"
             text, found = re.subn(rf"(?m)^(export +)?{name} *=.*$", line.replace("\\", r"\\"), text)

@@ -155,6 +155,7 @@ def test_without_sound_the_rest_is_looked_at(stand_in: StandIn) -> None:
     assert "There is no microphone." in checked.found("microphone", "FAILED")
     assert checked.found("session.updated")
     assert "microphone: Plug one in" in checked.text
+    assert "`--input FILE.wav`" in checked.text
 
 
 def test_the_token_tells_who_is_signed_in(stand_in: StandIn, tmp_path: Path) -> None:

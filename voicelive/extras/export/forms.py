@@ -19,7 +19,7 @@ BLANK = "\u200b"  # has no width: what stands around it means nothing to a playe
 
 
 def markdown(spoken: Iterable[Spoken], name: str) -> str:
-    """A list, an entry a turn: when, who, and what was said."""
+    """A list, one entry for each turn: when, who, and what was said."""
     stamp = re.match(r"(\d{4}-\d\d-\d\d)_(\d\d)-(\d\d)-(\d\d)", name)
     title = "{} {}:{}:{}".format(*stamp.groups()) if stamp else name
     entries = (f"- {_entry(turn)}\n" for turn in spoken)

@@ -15,7 +15,7 @@ from voicelive.turns import Turn
 
 
 class Recording:
-    """`<stem>.wav`, left the microphone and right the loudspeaker, and `<stem>.jsonl`, an object a turn.
+    """`<stem>.wav`, left the microphone and right the loudspeaker; `<stem>.jsonl`, one object for each turn.
 
     Both are written as it goes, by one thread, which ends with close(), and valid at any moment.
     """
