@@ -35,8 +35,8 @@ def test_an_endpoint_that_lacks_its_beginning_is_completed(given: str, meant: st
         (AGENT_ID, "anna", "agent id 'anna' (AI_FOUNDRY_AGENT_ID in .env) is not an id (asst_...)"),
         (AGENT_NAME, "anna:three", "must have a number as its version"),
         (ENDPOINT, "https://ai.azure.com/foundry/p?tid=1", "is a portal's address"),
-        (LANGUAGE, "xx_YY", "language 'xx_YY' (AZURE_VOICE_LIVE_LANGUAGE in .env) must be languages"),
-        (LANGUAGE, "de-DE,xx_YY", "in .env) must be languages such as de-DE or fr: 'xx_YY'"),
+        (LANGUAGE, "xx_YY", "language 'xx_YY' (AZURE_VOICE_LIVE_LANGUAGE in .env) is not a language"),
+        (LANGUAGE, "de-DE,xx_YY", "in .env) has 'xx_YY', which is not a language such as"),
         (VOICE, "alloy", "voice 'alloy' (AZURE_VOICE_LIVE_VOICE in .env) is not the name of an Azure voice"),
     ],
 )

@@ -86,7 +86,7 @@ def test_what_is_wrong_and_not_missing_needs_no_file_and_no_portal() -> None:
         settings.raise_problems(["`init` asks for the settings."])
 
     assert failure.value.message.startswith("These settings are wrong:\n  voice 'alloy' (--voice) is not")
-    assert failure.value.remedy == "Correct them."
+    assert failure.value.remedy == "Correct these values."
 
 
 def test_an_env_file_may_come_from_notepad(tmp_path: Path) -> None:

@@ -98,8 +98,8 @@ def language(value: str) -> str:
     """`de-DE`, or several: `de-DE,fr-FR`"""
     languages = [one.strip() for one in value.split(",")]
     if odd := [one for one in languages if not _LANGUAGE.fullmatch(one)]:
-        which = f": {odd[0]!r}" if len(languages) > 1 else ""
-        raise ValueError(f"must be languages such as de-DE or fr{which}")
+        which = f"has {odd[0]!r}, which is" if len(languages) > 1 else "is"
+        raise ValueError(f"{which} not a language such as de-DE or fr")
     return ",".join(languages)
 
 

@@ -236,7 +236,7 @@ class Settings:
         Where one is missing, the remedy ends with the `hints`, sentences; None where only options were read.
         """
         if self._problems:
-            what, remedy = "wrong", "Correct them."
+            what, remedy = "wrong", "Correct these values."
             if self._is_missing:
                 copy = "" if self._env_file or IS_INSTALLED else "Copy .env.example to .env and fill it in. "
                 where = "The README says where to find each value in the portal."
