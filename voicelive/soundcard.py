@@ -5,7 +5,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import product
 from types import ModuleType
@@ -56,7 +56,8 @@ class Microphone:
         self.dropped = 0  # blocks that nobody fetched in time
         self._piece = bytearray()  # of the next block; PortAudio's thread alone has it
         self.captured_at = 0.0  # when the first frame of the newest block was heard
-        self.stream = Stream("input", wanted, self._put, channel)
+        self._is_fetched = False  # somebody iterates
+        self.stream = Stream("input", wanted, self._put, lambda: self._is_fetched, channel)
 
     @property
     def name(self) -> str:
@@ -67,6 +68,7 @@ class Microphone:
         while not self._blocks.empty():
             if self._blocks.get() is None:
                 return
+        self._is_fetched = True
         for pcm, heard_at in iter(self._blocks.get, None):
             self.captured_at = heard_at
             yield pcm
@@ -99,7 +101,7 @@ class Speaker(Playback):
     def __init__(self, wanted: str | None = None) -> None:
         """Open the device that `wanted`, a number or a part of its name, means. Raises VoiceLiveError."""
         super().__init__()
-        self.stream = Stream("output", wanted, self.render)
+        self.stream = Stream("output", wanted, self.render, lambda: not self.wait_until_heard(0))
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -119,20 +121,27 @@ class Stream:
     """
 
     def __init__(
-        self, kind: Kind, wanted: str | None, callback: Callback, channel: int | None = None
+        self,
+        kind: Kind,
+        wanted: str | None,
+        callback: Callback,
+        counts: Callable[[], bool],
+        channel: int | None = None,
     ) -> None:
         """Open it. PortAudio's thread calls `callback`, for 24 kHz mono, with as much at a time as it thinks
-        best.
+        best; `counts` tells it at an xrun whether the sound is any that somebody hears.
 
         Raises VoiceLiveError where there is no device, or where it cannot be opened.
         """
         self.kind: Kind = kind
         self.openings = 0  # times that it was opened
         self.xruns = 0  # times that PortAudio lost input, or had no output in time
+        self.losses = 0  # those that cost sound which somebody was to hear
         self.name = self._api = ""
         self.format = OURS  # the device's
         self.latency: float | Literal["low", "high"] = LATENCY[kind]
         self._wanted = wanted
+        self._counts = counts
         self._channel = channel  # of a microphone
         self._callback = self._pass = callback  # the second is for the device's format
         self._stream: Any = None
@@ -272,7 +281,9 @@ class Stream:
             self._steady_since = now
         self._is_awake |= now - self._steady_since > STEADY_S
         self._called_at = now
-        self.xruns += status.input_overflow or status.output_underflow
+        if status.input_overflow or status.output_underflow:
+            self.xruns += 1
+            self.losses += self._counts()
         self._pass(memoryview(buffer), self._heard_at(stream_time))
 
     def _heard_at(self, told: Any) -> float:

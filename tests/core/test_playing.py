@@ -140,6 +140,35 @@ def test_a_stream_with_repeated_xruns_moves_to_a_safer_latency(sound_card: Virtu
     assert child.wait(timeout=20) == 0
 
 
+HELD_UP = """
+import ctypes
+import time
+from voicelive.soundcard import Speaker
+
+def hold_up(speaker):
+    \"\"\"No callback runs: Python's lock is held.\"\"\"
+    before = speaker.stream.xruns
+    while speaker.stream.xruns == before:
+        ctypes.PyDLL(None).usleep(300_000)
+        time.sleep(0.1)
+
+speaker = Speaker()
+time.sleep(0.5)
+hold_up(speaker)
+assert speaker.stream.losses == 0, "silence is no loss"
+speaker.play(bytes(10 * 48_000), "item")
+hold_up(speaker)
+assert speaker.stream.losses
+speaker.close()
+"""
+
+
+def test_an_xrun_counts_as_a_loss_while_the_agent_is_heard(sound_card: VirtualSoundCard) -> None:
+    child = sound_card.start([sys.executable, "-c", HELD_UP], cwd=ROOT)
+
+    assert child.wait(timeout=20) == 0
+
+
 SHUT_DOWN = """
 import time
 import sounddevice

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import time
 import wave
 from pathlib import Path
 
@@ -106,6 +107,25 @@ def test_a_sound_server_that_is_started_anew_costs_no_more_than_the_pause(tmp_pa
 
     assert program.conversation_log.count("SessionID: ") == 1, "the session went on"
     assert "User Input:\t(" in program.conversation_log
+
+
+def test_who_suspends_the_program_is_not_told_that_the_sound_card_was_lost(
+    sound_card: VirtualSoundCard, tmp_path: Path
+) -> None:
+    program = talking(sound_card, tmp_path)
+
+    for _ in range(4):  # whether a callback comes before somebody looks is left to chance
+        program.process.send_signal(signal.SIGSTOP)
+        time.sleep(2)  # which is what the test is about
+        program.process.send_signal(signal.SIGCONT)
+        time.sleep(1)
+    with sound_card.recording() as recording:
+        program.type("Hello")
+        recording.wait_for(is_loud, timeout_s=10)
+    program.type("q")
+
+    assert program.wait() == 0
+    assert "sound card lost the" not in program.stderr
 
 
 @pytest.mark.parametrize("start", range(3))

@@ -128,15 +128,15 @@ class Console:
     def summary(self) -> str:
         """How it went."""
         turns = self._conversation.turns
-        xruns = sum(stream.xruns for stream in self.streams)
+        losses = sum(stream.losses for stream in self.streams)
         reconnects = max(0, self._conversation.sessions - 1)  # those that came to something
         how = (
             f"Ended after {self._elapsed}: {many(turns.answers, 'answer')}, "
             f"{turns.interruptions} interrupted, "
             f"{many(reconnects, 'reconnect')}."
         )
-        if xruns:
-            how += f" The sound card lost pieces of sound {many(xruns, 'time')}."
+        if losses:
+            how += f" The sound card lost pieces of sound {many(losses, 'time')}."
         if turns.latencies_s:
             usual, worst = median(turns.latencies_s), max(turns.latencies_s)
             how += f"\nFirst sound after {usual:.2f} s (median), {worst:.2f} s (worst)."

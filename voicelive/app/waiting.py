@@ -49,7 +49,7 @@ def open_each(devices: list[str]) -> None:
     from voicelive.soundcard import Stream
 
     for kind, wanted in zip(devices[::2], devices[1::2], strict=True):
-        Stream("input" if kind == "input" else "output", wanted or None, lambda *_: None).close()
+        Stream("input" if kind == "input" else "output", wanted or None, lambda *_: None, bool).close()
 
 
 if __name__ == "__main__":

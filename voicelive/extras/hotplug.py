@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # numpy, which --help need not wait for
 log = logging.getLogger(__name__)
 
 WATCH_S = 0.25
+STOPPED_S = 0.5  # later than it is due, a look comes only after the process was stopped (Ctrl-Z)
 RETRY_S = 1.0
 TRIAL = [sys.executable, "-c", "import sounddevice"]
 TRIAL_TIMEOUT_S = 10.0
@@ -53,24 +55,32 @@ class Watch:
     def _run(self) -> None:
         if sys.platform == "win32":  # WASAPI streams are opened on threads with COM only (untried)
             ctypes.windll.ole32.CoInitialize(None)
+        looked_at = time.monotonic()
         while not self._closed.wait(WATCH_S):
+            was_stopped = time.monotonic() - looked_at > WATCH_S + STOPPED_S
             try:
                 if any(stream.is_lost for stream in self._streams):
-                    self._restore()
+                    self._restore(was_stopped)
                 else:
                     self._calm()
             except Exception:  # whatever it was, somebody must go on looking
                 log.exception("the sound cards were not looked after")
+            looked_at = time.monotonic()
 
-    def _restore(self) -> None:
-        """Start PortAudio anew, again and again, until there is a device for each stream."""
+    def _restore(self, was_stopped: bool) -> None:
+        """Start PortAudio anew, again and again, until there is a device for each stream. Where the process
+        was stopped, the device may be there as ever: that is tried first, without a word.
+        """
         lost = [stream for stream in self._streams if stream.is_lost]
         names = [stream.name for stream in self._streams]
         which = " and ".join(f"the {TITLES[stream.kind]}" for stream in lost)
-        self._note(f"The sound card lost {which}: looking for another.")
-        while not self._reopen_all():
-            if self._closed.wait(RETRY_S):
-                return
+        if was_stopped and self._reopen_all():
+            lost = []
+        else:
+            self._note(f"The sound card lost {which}: looking for another.")
+            while not self._reopen_all():
+                if self._closed.wait(RETRY_S):
+                    return
         for stream, before in zip(self._streams, names, strict=True):
             if stream in lost:
                 self._note(f"The {TITLES[stream.kind]} is back: {stream.name}.")
