@@ -99,8 +99,10 @@ class Terminal:
         os.write(self._master, text.encode())
 
     def resize(self, columns: int) -> None:
-        """Make it narrower or wider, as a person does with the mouse."""
+        """Make it narrower or wider, as a person does with the mouse, and not while it is being drawn: then
+        nobody could tell where the cursor is."""
         with self._grown:
+            assert self._grown.wait_for(self._is_drawn, TIMEOUT_S)
             if self.reflows:
                 self._reflow(columns)
             self._screen.resize(self._rows, columns)
@@ -139,6 +141,10 @@ class Terminal:
         os.close(self._slave)
         self._reader.join(TIMEOUT_S)
         os.close(self._master)
+
+    def _is_drawn(self) -> bool:
+        """Whether all of a picture has come: while the prompt is drawn, nothing breaks at the margin."""
+        return self.raw.rfind(b"\x1b[?7h") >= self.raw.rfind(b"\x1b[?7l")
 
     def _set_size(self, columns: int) -> None:
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", self._rows, columns, 0, 0))

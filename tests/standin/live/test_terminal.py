@@ -159,7 +159,7 @@ def test_who_wants_no_colour_keeps_the_prompt_and_the_status(stand_in: StandIn, 
         screen.wait_for("? lists the keys")
         screen.type("q\r")
         assert screen.wait() == 0
-    assert not re.search(rb"\x1b\[[\d;]*[34][0-7]", screen.raw)
+    assert not re.search(rb"\x1b\[([\d;]*;)?[34]\d(;[\d;]*)?m", screen.raw)
 
 
 def test_a_paste_of_several_lines_is_one_message_and_nothing_is_left_for_the_shell(
