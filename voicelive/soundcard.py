@@ -283,7 +283,7 @@ class Stream:
         self._called_at = now
         if status.input_overflow or status.output_underflow:
             self.xruns += 1
-            self.losses += self._counts()
+            self.losses += self._is_awake and self._counts()  # else it only comes a little later
         self._pass(memoryview(buffer), self._heard_at(stream_time))
 
     def _heard_at(self, told: Any) -> float:
