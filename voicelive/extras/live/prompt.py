@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import redirect_stdout, suppress
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout, suppress
 
 from prompt_toolkit.application import Application, get_app, get_app_session, run_in_terminal
 from prompt_toolkit.buffer import Buffer
@@ -25,6 +25,23 @@ from prompt_toolkit.patch_stdout import StdoutProxy
 
 from voicelive.app.screen import Controls
 from voicelive.app.terminal import Wrap, cells, forget_typed
+
+if sys.platform != "win32":
+    from prompt_toolkit.input.vt100 import Vt100Input
+
+    class TerminalInput(Vt100Input):
+        """Leaves the terminal as it is while something is printed: a key that comes then waits for the
+        prompt, and is not echoed into what is printed.
+        """
+
+        def cooked_mode(self) -> AbstractContextManager[None]:
+            """For a moment."""
+            return nullcontext()
+
+        def given_back(self) -> AbstractContextManager[None]:
+            """For the shell."""
+            return super().cooked_mode()
+
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +66,14 @@ class LivePrompt:
         # To ask where the cursor is would hold up the end, and leave a slow terminal without echo.
         os.environ["PROMPT_TOOLKIT_NO_CPR"] = "1"
         output = stream_of_its_own()
+        if sys.platform == "win32":
+            self._input = get_app_session().input
+        else:
+            self._input = TerminalInput(sys.stdin)
         typed = Buffer(multiline=True)  # only what is pasted has several lines
         self._app: Application[None] = Application(
             arranged(open_line, controls.status, typed),
+            input=self._input,
             output=output,
             key_bindings=bound(controls, typed, self._suspend),
             erase_when_done=True,
@@ -98,9 +120,10 @@ class LivePrompt:
     def _suspend(self) -> None:
         """Stop all that runs in the terminal, make too, until the shell goes on with it."""
         self._goes_on.clear()
-        os.kill(0, signal.SIGTSTP)
-        # The time of the stop counts for a wait: the second one is for SIGCONT, which the main thread gets.
-        _ = self._goes_on.wait(STOP_S) or self._goes_on.wait(STOP_S)
+        with self._input.given_back():
+            os.kill(0, signal.SIGTSTP)
+            # The time of the stop counts for a wait: the second is for SIGCONT, which the main thread gets.
+            _ = self._goes_on.wait(STOP_S) or self._goes_on.wait(STOP_S)
         self._goes_on.set()
 
     def _on_continue(self, *_: object) -> None:
