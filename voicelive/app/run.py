@@ -37,6 +37,7 @@ from voicelive.wav import TimedSource, WavSink, WavSource
 
 log = logging.getLogger(__name__)
 
+MOST_KINDS = 32  # of deltas that are counted before they are shown
 WITHOUT_SOUND = (
     "`--input FILE.wav` and `--output FILE.wav` take the place of microphone and speaker; "
     "with `--no-mic` you type."
@@ -113,7 +114,8 @@ def _converse(
         stages += while_talking(conversation)
         make_prompt = next((part.make_prompt for part in parts if part.make_prompt), None)
         invitation = partial(how_to_begin, conversation, options.no_mic, muting, bool(make_prompt))
-        link = new_link(options, connector, conversation, source, stages, screen.note, invitation)
+        show_event = Events(screen.note).show if options.verbose else lambda kind: None
+        link = Link(connector, conversation, source, stages, show_event, invitation)
         if options.greet:
             conversation.greet()
         screen.note("To end: q and Enter, or Ctrl-C. For the keys: ? and Enter.")
@@ -184,20 +186,6 @@ def while_talking(conversation: Conversation) -> list[Stage]:
     return [only_while(lambda: conversation.talks or not conversation.pushes_to_talk, conversation.end_turn)]
 
 
-def new_link(
-    options: RunOptions,
-    connect: Connector,
-    conversation: Conversation,
-    source: Source,
-    stages: Sequence[Stage],
-    note: Callable[[str], None],
-    invitation: Callable[[], str],
-) -> Link:
-    """What carries it; nothing moves before it is started."""
-    show_event = Events(note).show if options.verbose else lambda kind: None
-    return Link(connect, conversation, source, stages, show_event, invitation)
-
-
 def how_to_begin(conversation: Conversation, types_only: bool, muting: Mute, is_live: bool) -> str:
     """What a person is to do, once the session stands."""
     if types_only:
@@ -220,7 +208,7 @@ class Events:
     def show(self, kind: str) -> None:
         """The next event."""
         kind = in_one_line(kind)
-        if kind.endswith(".delta"):
+        if kind.endswith(".delta") and len(self._deltas) < MOST_KINDS:
             self._deltas[kind] = self._deltas.get(kind, 0) + 1
             return
         for delta, count in self._deltas.items():
